@@ -1,0 +1,1 @@
+"""Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", as a pipeline."""

@@ -1,0 +1,187 @@
+"""Composes the Hydra configurations in `conf/`; the only reader of `params.yaml`.
+
+`conf/` says what an experiment is, `params.yaml` how big this machine runs it. A stage of
+`dvc.yaml` and the same experiment on the command line are composed here, by the same call.
+"""
+
+import difflib
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from zfrepro import paper
+
+ROOT = Path(__file__).resolve().parent.parent
+CONF = ROOT / "conf"
+PARAMS = ROOT / "params.yaml"
+CONFIGS = ROOT / "results" / "configs"
+CHECKPOINTS = ROOT / ".checkpoints"
+
+Config = dict[str, Any]
+
+
+class ConfigError(ValueError):
+    """A configuration that names what does not exist, or leaves a required value open."""
+
+
+def options(group: str) -> list[str]:
+    """Names of the files in `conf/<group>/`: the experiments, the profiles and so on."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def compose(overrides: Sequence[str] = ()) -> Config:
+    """The resolved configuration that the command line `overrides` ask for.
+
+    Raises:
+        ConfigError: an unknown group option or key, or a required value left open.
+    """
+    try:
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            return resolve(hydra.compose("config", overrides=list(overrides)))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(explain(error)) from error
+
+
+def compose_experiment(name: str, overrides: Sequence[str] = ()) -> Config:
+    """The configuration of `conf/experiment/<name>.yaml` at the size that `params.yaml` names."""
+    return compose([f"+experiment={name}", *overrides])
+
+
+def resolve(config: DictConfig) -> Config:
+    """`config` with every interpolation replaced by its value, as plain dicts and lists.
+
+    Raises:
+        ConfigError: a required value (`???`) is still open.
+    """
+    open_keys = sorted(OmegaConf.missing_keys(config))
+    if "name" in open_keys:
+        raise ConfigError(_no_experiment())
+    if open_keys:
+        raise ConfigError(
+            f"no value for {', '.join(open_keys)}: set it in conf/profile/{config.profile}.yaml, "
+            f"in the experiment's file or on the command line ({open_keys[0]}=...)"
+        )
+    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    assert isinstance(plain, dict)  # noqa: S101  a composed config is a mapping
+    return {str(key): value for key, value in plain.items()}
+
+
+def load(path: Path) -> Config:
+    """A resolved configuration that stage `resolve` wrote.
+
+    Raises:
+        ConfigError: the file is not there.
+    """
+    if not path.is_file():
+        raise ConfigError(f"{path} is not there: `dvc repro resolve` writes it")
+    plain = OmegaConf.to_container(OmegaConf.load(path))
+    if not isinstance(plain, dict):
+        raise ConfigError(f"{path} holds no mapping: `dvc repro -f resolve` writes it anew")
+    return {str(key): value for key, value in plain.items()}
+
+
+def to_yaml(config: Mapping[str, Any]) -> str:
+    return OmegaConf.to_yaml(OmegaConf.create(dict(config)))
+
+
+def path(value: str | Path) -> Path:
+    """A path of the configuration: relative ones start at the project's root."""
+    return ROOT / Path(value).expanduser()
+
+
+def command(task: Callable[[Config], None]) -> Callable[[], None]:
+    """A command that composes its configuration from the command line and hands it to `task`.
+
+    Hydra's own options (`--help`, `--multirun`, `--cfg job`) work. An error of the configuration
+    is one message that names what exists, not a traceback.
+    """
+
+    def main() -> None:
+        os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of exiting
+        _show_options_in_help()
+        run = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+        try:
+            run(lambda config: task(resolve(config)))()
+        except (HydraException, OmegaConfBaseException) as error:
+            sys.exit(f"error: {explain(error)}")
+        except ConfigError as error:
+            sys.exit(f"error: {error}")
+
+    return main
+
+
+def explain(error: BaseException) -> str:
+    """What is wrong with a configuration, with the names that exist instead."""
+    key = next((key for e in _chain(error) if (key := getattr(e, "full_key", None))), None)
+    message = str(error).split("Config search path")[0].strip()
+    if key is None or "struct" not in str(error) + str(error.__cause__):
+        return message
+    known = sorted(_keys(_skeleton()))
+    parent = key.rpartition(".")[0]
+    siblings = [k for k in known if k.rpartition(".")[0] == parent] or [
+        k for k in known if "." not in k
+    ]
+    near = difflib.get_close_matches(key, known, n=3)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return f"there is no key {key}: {hint}known here: {', '.join(siblings)}"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _skeleton() -> DictConfig:
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        return hydra.compose("config")
+
+
+def _keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
+    for key in config:
+        yield f"{prefix}{key}"
+        node = None if OmegaConf.is_missing(config, key) else config._get_node(key)
+        if isinstance(node, DictConfig) and not node._is_none():
+            yield from _keys(node, f"{prefix}{key}.")
+
+
+def _no_experiment() -> str:
+    return (
+        "no experiment chosen: add +experiment=NAME, with NAME one of "
+        f"{', '.join(options('experiment'))}"
+    )
+
+
+def _show_options_in_help() -> None:
+    os.environ["ZFREPRO_EXPERIMENTS"] = "\n  ".join(options("experiment"))
+    os.environ["ZFREPRO_PROFILES"] = "\n  ".join(options("profile"))
+
+
+def _params(key: str) -> Any:
+    params = OmegaConf.load(PARAMS)
+    if key not in params:
+        raise ConfigError(f"{PARAMS} has no value for {key}")
+    return params[key]
+
+
+def _scaled(full: int, *, _root_: DictConfig) -> int:
+    """A width of the paper's net times `model.width`: a multiple of 8, which both groups share."""
+    return max(8, round(full * _root_.model.width / 8) * 8)
+
+
+def _crop_of(image_size: int) -> int:
+    """The paper's 224 of 256, at any size."""
+    return image_size * 7 // 8
+
+
+OmegaConf.register_new_resolver("params", _params, replace=True)
+OmegaConf.register_new_resolver("scaled", _scaled, replace=True)
+OmegaConf.register_new_resolver("crop_of", _crop_of, replace=True)
+OmegaConf.register_new_resolver("published", paper.published, replace=True)

@@ -1,0 +1,34 @@
+"""The paper's published numbers: `paper_tables/*.csv`, one file a table."""
+
+import csv
+from functools import cache
+from pathlib import Path
+
+TABLES = Path(__file__).parent / "paper_tables"
+
+
+def published(table: str, row: str, column: str) -> float | None:
+    """One published number (errors in percent), or None where the paper gives none.
+
+    `table` is "table1" to "table7"; `row` is a value of the table's first column.
+
+    Raises:
+        KeyError: no such table, row or column; names those that exist.
+    """
+    rows = _rows(table)
+    if row not in rows:
+        raise KeyError(f"{table} has no row {row!r}; its rows: {', '.join(rows)}")
+    if column not in rows[row]:
+        raise KeyError(f"{table} has no column {column!r}; its columns: {', '.join(rows[row])}")
+    cell = rows[row][column]
+    return float(cell) if cell else None
+
+
+@cache
+def _rows(table: str) -> dict[str, dict[str, str]]:
+    """The rows of one table by the value of its first column."""
+    files = {path.stem.partition("_")[0]: path for path in sorted(TABLES.glob("*.csv"))}
+    if table not in files:
+        raise KeyError(f"no table {table!r}; there are {', '.join(files)}")
+    with files[table].open(newline="", encoding="utf-8") as lines:
+        return {next(iter(row.values())): row for row in csv.DictReader(lines)}
