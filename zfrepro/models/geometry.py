@@ -1,4 +1,4 @@
-"""What a net is, worked out from its table of layers alone: names, sizes, weights, cost, receptive fields.
+"""What a net is, worked out from its table alone: names, sizes, weights, cost, receptive fields.
 
 A table maps `conv<N>` and `fc<N>` to what that layer is; conf/model/ holds the paper's two nets.
 A layer that is None has been removed. Nothing here needs torch, so cost and checks come at once.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -20,7 +21,7 @@ LARGEST_CROP = 4096  # where the search for a crop that works gives up
 
 @dataclass(frozen=True)
 class Pool:
-    """Max pooling over kernel x kernel windows; with `ceil` a window that hangs over the edge counts."""
+    """Max pooling, kernel x kernel; with `ceil` a window that hangs over the edge counts."""
 
     kernel: int
     stride: int
@@ -175,7 +176,7 @@ def _layer_rows(
     field: Field | None,
     normalisation: str,
 ) -> Iterator[Row]:
-    """The layer's own row, then one for each word after it; `norm` is left out where there is none."""
+    """The layer's own row, then one for each word after it; without a normalisation, no `norm`."""
     row = _conv_row(layer, shape, field) if isinstance(layer, Conv) else _dense_row(layer, shape)
     yield row
     for word in layer.then:
@@ -317,7 +318,7 @@ def _positive(where: str, key: str, value: Any, least: int = 1) -> int:
 
 
 def _check_order(net: Sequence[Conv | Dense]) -> None:
-    for below, above in zip(net, net[1:], strict=False):
+    for below, above in pairwise(net):
         if isinstance(below, Dense) and isinstance(above, Conv):
             raise ValueError(f"model.layers.{above.name}: a convolution cannot follow {below.name}")
 

@@ -44,15 +44,12 @@ def initialise(net: nn.Sequential, spread: Mapping[str, float], seed: int) -> No
     shape and seed start from the same weights there, whatever else is removed or changed.
     """
     for name, deviation in spread.items():
-        layer = net.get_submodule(name)
-        assert isinstance(layer, nn.Conv2d | nn.Linear)
-        assert layer.bias is not None
+        weight, bias = net.get_submodule(name).parameters()
         with torch.no_grad():
-            drawn = torch.empty(layer.weight.shape).normal_(
-                0.0, deviation, generator=_stream(seed, name)
-            )
-            layer.weight.copy_(drawn)
-            layer.bias.zero_()
+            drawn = torch.empty(weight.shape)
+            drawn.normal_(0.0, deviation, generator=_stream(seed, name))
+            weight.copy_(drawn)
+            bias.zero_()
 
 
 def _stream(seed: int, name: str) -> torch.Generator:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 
 class LocalResponseNorm(nn.Module):
@@ -25,7 +25,9 @@ class LocalResponseNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise maps (N, C, H, W)."""
-        return F.local_response_norm(x, self.window, self.alpha * self.window, self.beta, self.k)
+        return functional.local_response_norm(
+            x, self.window, self.alpha * self.window, self.beta, self.k
+        )
 
     def extra_repr(self) -> str:
         return f"window={self.window}, k={self.k}, alpha={self.alpha}, beta={self.beta}"
@@ -67,8 +69,8 @@ class LocalContrastNorm(nn.Module):
         bell: Any = self.bell
         bell = bell.to(x.dtype)
         half = self.kernel // 2
-        rows = F.conv2d(x, bell.view(1, 1, -1, 1), padding=(half, 0))
-        return F.conv2d(rows, bell.view(1, 1, 1, -1), padding=(0, half))
+        rows = functional.conv2d(x, bell.view(1, 1, -1, 1), padding=(half, 0))
+        return functional.conv2d(rows, bell.view(1, 1, 1, -1), padding=(0, half))
 
     def extra_repr(self) -> str:
         return f"kernel={self.kernel}, deviation={self.deviation}"
