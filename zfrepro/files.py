@@ -81,8 +81,8 @@ def exclusive(folder: Path, what: str) -> Iterator[None]:
         yield
 
 
-def link_tree(work: Path, out: Path, names: Iterable[str]) -> None:
-    """Makes `out` hold exactly `names` (files or folders) of `work`, as hard links where possible.
+def link_tree(work: Path, out: Path, names: Iterable[str] | None = None) -> None:
+    """Makes `out` hold what `work` holds (all of it, or just `names`), as hard links where possible.
 
     Links cost no space and leave the finished work in place, so the next run that needs the same
     fingerprint returns at once. `out` appears whole or not at all.
@@ -90,15 +90,12 @@ def link_tree(work: Path, out: Path, names: Iterable[str]) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
     try:
-        staging.chmod(0o777 & ~_umask())
-        for name in names:
-            if (work / name).is_dir():
-                shutil.copytree(work / name, staging / name, copy_function=_link)
-            else:
-                _link(work / name, staging / name)
+        (staging / out.name).mkdir()
+        for name in sorted(path.name for path in work.iterdir()) if names is None else names:
+            _link_any(work / name, staging / out.name / name)
         if out.exists():
             shutil.rmtree(out)
-        staging.rename(out)
+        (staging / out.name).rename(out)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -117,6 +114,13 @@ def die_with_parent() -> None:
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+
+
+def _link_any(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, copy_function=_link)
+    else:
+        _link(source, target)
 
 
 def _link(source: Path | str, target: Path | str) -> None:

@@ -1,0 +1,77 @@
+"""`python -m pipelines`: brings dvc.yaml up to date with the experiments and the imports.
+
+Run it after adding a file to conf/experiment/ or changing what a stage imports. In dvc.yaml it
+rewrites the list of experiments, each stage's code deps, and every entry on results/runs/.
+"""
+
+import argparse
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from zfrepro import config, fingerprint
+from zfrepro.files import atomic_write
+
+PIPELINE = config.ROOT / "dvc.yaml"
+RUN = re.compile(r"^results/runs/(\w+)")
+
+
+def synchronised(pipeline: dict[str, Any], experiments: list[str]) -> dict[str, Any]:
+    """`pipeline` (the content of dvc.yaml) as the experiments and imports want it, changed in place."""
+    pipeline["vars"][0]["experiments"][:] = experiments
+    for name, stage in pipeline["stages"].items():
+        data = [dep for dep in stage.get("deps", []) if not is_code(dep)]
+        stage["deps"] = code_deps(name) + for_each(data, experiments)
+    for plot in pipeline["plots"]:
+        for entry in plot.values():
+            columns = next(iter(entry["y"].values()))
+            entry["y"] = dict.fromkeys(for_each(list(entry["y"]), experiments), columns)
+    return pipeline
+
+
+def code_deps(stage: str) -> list[str]:
+    """Source files that stage `stage` runs, as paths from the project's root."""
+    sources = fingerprint.closure([f"pipelines.{stage}"])
+    return [str(path.relative_to(config.ROOT)) for path in sources]
+
+
+def is_code(dep: str) -> bool:
+    return dep.split("/")[0] in fingerprint.PACKAGES
+
+
+def for_each(paths: list[str], experiments: list[str]) -> list[str]:
+    """`paths` with those on one experiment's run replaced by one for every experiment."""
+    shared = [path for path in paths if not RUN.match(path)]
+    kinds = dict.fromkeys(RUN.sub("", path) for path in paths if RUN.match(path))
+    return shared + [f"results/runs/{name}{kind}" for kind in kinds for name in experiments]
+
+
+def read(path: Path = PIPELINE) -> Any:
+    return _yaml().load(path.read_text(encoding="utf-8"))
+
+
+def write(pipeline: Mapping[str, Any], path: Path = PIPELINE) -> None:
+    text = io.StringIO()
+    _yaml().dump(pipeline, text)
+    atomic_write(path, text.getvalue())
+
+
+def _yaml() -> YAML:
+    """Keeps comments and order."""
+    yaml = YAML()
+    yaml.width = 120
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml
+
+
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    write(synchronised(read(), config.options("experiment")))
+
+
+if __name__ == "__main__":
+    main()

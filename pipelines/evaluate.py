@@ -1,0 +1,95 @@
+"""Stage `evaluate`: errors of every trained network, one crop and ten, beside the paper's.
+
+Writes results/tables/errors.{csv,md,png}, results/tables/errors.json (DVC's metrics) and each
+image's prediction, results/predictions/<experiment>/val_<crops>.parquet.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+
+import pandas as pd
+
+from zfrepro import config, files
+from zfrepro.data.naive import naive_errors
+from zfrepro.data.store import PreparedSet
+from zfrepro.report import tables
+from zfrepro.training import evaluation
+
+RESULTS = config.ROOT / "results"
+NAIVE = {
+    "mean_colour": "naive: nearest mean colour",
+    "thumbnail": "naive: nearest 8x8 grey thumbnail",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("experiments", nargs="+")
+    experiments = parser.parse_args().experiments
+    files.exit_on_signals()
+    files.die_with_parent()
+    prepared = PreparedSet.open(RESULTS / "prepared" / "source")
+    rows = [_trained_row(name, prepared) for name in experiments]
+    table = pd.DataFrame([*rows, *_naive_rows(prepared)])
+    path = RESULTS / "tables" / "errors.csv"
+    tables.write(table, path)
+    tables.bars(
+        table,
+        path.with_suffix(".png"),
+        label="row",
+        pairs={"val_top1": "paper_val_top1", "val_top5": "paper_val_top5"},
+        title=f"Validation errors on {prepared.manifest['source']}, one centre crop",
+    )
+    files.write_json(path.with_suffix(".json"), _metrics(table))
+    print(tables.markdown(table))
+
+
+def _trained_row(name: str, prepared: PreparedSet) -> dict[str, object]:
+    folder = RESULTS / "runs" / name
+    trained = evaluation.load(folder / "weights.pt")
+    recipe = json.loads((folder / "run.json").read_text())
+    last = json.loads((folder / "metrics.json").read_text())
+    paper = config.load(folder / "config.yaml")["paper"]
+    centre, ten = (_errors(name, trained, prepared, crops) for crops in ("centre", "ten"))
+    return {
+        "row": name,
+        "parameters": recipe["parameters"],
+        "epochs": last["epochs"],
+        "seed": recipe["seed"],
+        "val_top1": centre.top1,
+        "paper_val_top1": paper["val_top1"],
+        "val_top5": centre.top5,
+        "paper_val_top5": paper["val_top5"],
+        "val_top1_ten_crops": ten.top1,
+        "val_top5_ten_crops": ten.top5,
+        "fingerprint": recipe["fingerprint"],
+    }
+
+
+def _errors(
+    name: str, trained: evaluation.Trained, prepared: PreparedSet, crops: str
+) -> evaluation.Errors:
+    places = evaluation.views(crops, trained.image_size, trained.crop)
+    path = RESULTS / "predictions" / name / f"val_{crops}.parquet"
+    return evaluation.evaluate(
+        trained, prepared.split("val"), places, path, progress=f"{name}, {crops}"
+    )
+
+
+def _naive_rows(prepared: PreparedSet) -> Iterator[dict[str, object]]:
+    errors = naive_errors(prepared.split("train"), prepared.split("val"))
+    for kind, row in NAIVE.items():
+        yield {"row": row, "val_top1": errors[kind]}
+
+
+def _metrics(table: pd.DataFrame) -> dict[str, dict[str, float]]:
+    columns = ["val_top1", "val_top5", "val_top1_ten_crops", "val_top5_ten_crops"]
+    return {
+        str(row["row"]): {key: round(row[key], 4) for key in columns if pd.notna(row[key])}
+        for _, row in table.iterrows()
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""Stage `resolve`: every experiment at the size that params.yaml names, fully resolved.
+
+Writes results/configs/<experiment>.yaml and, since all experiments share their images,
+results/configs/sets/source.yaml.
+"""
+
+from zfrepro import config
+from zfrepro.files import atomic_write
+
+
+def main() -> None:
+    shared = None
+    for name in config.options("experiment"):
+        resolved = config.compose_experiment(name)
+        if resolved["name"] != name:
+            raise config.ConfigError(
+                f"conf/experiment/{name}.yaml says `name: {resolved['name']}`; make it {name}"
+            )
+        shared = shared or resolved["data"]
+        if resolved["data"] != shared:
+            raise config.ConfigError(
+                f"conf/experiment/{name}.yaml changes `data`; all experiments share the prepared images"
+            )
+        atomic_write(config.CONFIGS / f"{name}.yaml", config.to_yaml(resolved))
+    if shared is not None:
+        atomic_write(config.CONFIGS / "sets" / "source.yaml", config.to_yaml(shared))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""Trains one experiment: `python -m zfrepro.train +experiment=tab3_zfnet`.
+
+The run is made in `.checkpoints/<fingerprint>/`, where a killed one goes on and a finished one is
+found again, by this command and by `dvc repro` alike.
+"""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zfrepro import config, files
+from zfrepro.config import Config
+from zfrepro.fingerprint import fingerprint
+
+if TYPE_CHECKING:  # torch takes seconds to import, and `--help` needs none of it
+    from collections.abc import Callable
+
+    from zfrepro.data.store import PreparedSet
+    from zfrepro.training.fit import Fitted
+
+PREPARED = config.ROOT / "results" / "prepared" / "source"
+DECIDES = ("seed", "crop", "model", "training")  # with the data; `trainer` only says where it runs
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: what it is, and the folder it is made in."""
+
+    config: Config
+    prepared: "PreparedSet"
+    fingerprint: str
+
+    @property
+    def work(self) -> Path:
+        return config.CHECKPOINTS / self.fingerprint
+
+    @property
+    def result(self) -> Path:
+        """There, and whole, once the training has finished."""
+        return self.work / "run"
+
+    @property
+    def finished(self) -> bool:
+        return self.result.is_dir()
+
+
+def plan(cfg: Config) -> Run:
+    """The run of a resolved configuration, on the prepared images.
+
+    Raises:
+        ConfigError: the images have not been prepared, or for another configuration.
+    """
+    from zfrepro.data.store import PreparedSet
+
+    remedy = (
+        f"`dvc repro prepare@source` prepares them (profile {cfg['profile']}, as in params.yaml)"
+    )
+    if not (PREPARED / "manifest.json").is_file():
+        raise ConfigError(f"there are no prepared images in {PREPARED}: {remedy}")
+    prepared = PreparedSet.open(PREPARED)
+    check_prepared(prepared.manifest, cfg, remedy)
+    parts = {key: cfg[key] for key in DECIDES} | {"data": prepared.manifest["digest"]}
+    return Run(cfg, prepared, fingerprint(parts, ["zfrepro.training.fit"]))
+
+
+def check_prepared(manifest: Config, cfg: Config, remedy: str) -> None:
+    """Raises ConfigError, naming the first difference, where the images are another profile's."""
+    prepared_for = manifest["config"]
+    for key, value in cfg["data"].items():
+        if prepared_for.get(key) != value:
+            raise ConfigError(
+                f"the images in {PREPARED} were prepared with data.{key} = {prepared_for.get(key)}, "
+                f"and this run asks for {value}: {remedy}"
+            )
+
+
+def train(cfg: Config) -> Run:
+    """Trains what `cfg` describes unless that has been done; safe to kill and call again.
+
+    Raises:
+        LockedError: another process is training the same; says which.
+    """
+    run = plan(cfg)
+    if run.finished:
+        tell(f"{cfg['name']}: already trained, in {run.result}")
+    elif is_first_process():
+        with files.exclusive(run.work, f"training of {cfg['name']}"):
+            _train(run)
+    else:  # another process of the same run; the first holds the lock
+        _fit(run, report=lambda _: None)
+    return run
+
+
+def summary(run: Run) -> str:
+    """What came of a finished run, beside the paper's numbers (errors in percent)."""
+    metrics = json.loads((run.result / "metrics.json").read_text())
+    paper = run.config["paper"]
+    lines = [f"{run.config['name']}: run {run.fingerprint}, {metrics['epochs']} epochs"]
+    for name in ("train/top1", "val/top1", "val/top5"):
+        published = paper[name.replace("/", "_")]
+        beside = "" if published is None else f"   (paper, on ImageNet: {published:.1f})"
+        lines.append(f"  {name:10} error {metrics[name]:5.1f} %{beside}")
+    return "\n".join([*lines, f"  in {run.result}"])
+
+
+def tell(message: str) -> None:
+    """A line for the user of the command; standard output stays free."""
+    if is_first_process():
+        print(message, file=sys.stderr, flush=True)
+
+
+def is_first_process() -> bool:
+    """Whether this is the one process, or the first of several, that Lightning or torchrun began."""
+    ranks = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
+    return next((os.environ[name] for name in ranks if name in os.environ), "0") == "0"
+
+
+def _train(run: Run) -> None:
+    from zfrepro import tracking
+
+    started = time.time()
+    with tracking.track(run.config, run.fingerprint, run.prepared.manifest) as tracker:
+        fitted = _fit(run, report=tracker.log_epoch)
+        _write_result(run, fitted, started)
+        tracker.finish(run.result)
+
+
+def _fit(run: Run, report: "Callable[[dict[str, float]], None]") -> "Fitted":
+    from zfrepro.training.fit import fit
+
+    return fit(run.config, run.prepared, run.work, report)
+
+
+def _write_result(run: Run, fitted: "Fitted", started: float) -> None:
+    """Makes `run/` appear whole: its metrics are the sign of a finished training."""
+    from zfrepro.training import result
+
+    partial = run.work / "run.part"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    (partial / "config.yaml").write_text(config.to_yaml(run.config), encoding="utf-8")
+    files.write_json(partial / "run.json", _recipe(run, fitted, started))
+    result.write(partial, fitted, run.prepared, run.config["crop"])
+    partial.rename(run.result)
+
+
+def _recipe(run: Run, fitted: "Fitted", started: float) -> Config:
+    manifest = run.prepared.manifest
+    return {
+        "fingerprint": run.fingerprint,
+        "experiment": run.config["name"],
+        "profile": run.config["profile"],
+        "seed": run.config["seed"],
+        "parameters": sum(weights.numel() for weights in fitted.net.parameters()),
+        "git_revision": _git_revision(),
+        "versions": {name: version(name) for name in ("torch", "pytorch-lightning", "numpy")},
+        "python": platform.python_version(),
+        "started": _iso(started),
+        "finished": _iso(time.time()),
+        # of training itself: a run that was killed counts all its parts
+        "seconds": round(sum(row["seconds"] for row in fitted.history), 1),
+        "data": {key: manifest[key] for key in ("fingerprint", "digest", "source")},
+        "precision": fitted.precision,
+        "processes": fitted.processes,
+    }
+
+
+def _git_revision() -> str | None:
+    git = ["git", "-C", str(config.ROOT), "describe", "--always", "--dirty", "--abbrev=40"]
+    found = subprocess.run(git, capture_output=True, text=True, check=False)  # noqa: S603
+    return found.stdout.strip() or None
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _command(cfg: Config) -> None:
+    try:
+        run = train(cfg)
+    except (files.LockedError, OSError) as error:
+        sys.exit(f"error: {error}")
+    tell(summary(run))
+
+
+def main() -> None:
+    files.exit_on_signals()
+    config.command(_command)()
+
+
+if __name__ == "__main__":
+    main()

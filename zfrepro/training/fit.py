@@ -1,0 +1,141 @@
+"""Trains one network to the end, from wherever an earlier attempt left it."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from zfrepro.data.module import PreparedData
+from zfrepro.data.store import PreparedSet
+from zfrepro.models.convnet import ConvNet, build
+from zfrepro.training.callbacks import CHECKPOINT, EpochEnd, progress
+from zfrepro.training.module import Classifier, DivergedError, Row
+
+Config = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A finished training: the net on the CPU, and how it got there."""
+
+    net: ConvNet
+    history: list[Row]
+    precision: str
+    processes: int
+
+
+def fit(
+    config: Config, prepared: PreparedSet, folder: Path, report: Callable[[Row], None]
+) -> Fitted:
+    """Trains `config["model"]` on `prepared`; `report` gets each epoch's errors (percent).
+
+    `folder` keeps the checkpoint; a run that was killed goes on from its last whole epoch and ends
+    with the weights of one that was not.
+
+    Raises:
+        DivergedError: the loss became NaN or infinite.
+        SystemExit: the run was told to stop (code 143 for SIGTERM, 130 for Ctrl-C).
+    """
+    training, trainer_config = config["training"], config["trainer"]
+    module = Classifier(
+        build_net(config, len(prepared.classes)), mean_image(prepared), training, config["seed"]
+    )
+    data = PreparedData(
+        prepared,
+        crop=config["crop"],
+        batch=training["batch"],
+        policy=training["crops"],
+        seed=config["seed"],
+        workers=trainer_config["workers"],
+    )
+    precision = choose_precision(training["precision"], trainer_config["accelerator"])
+    trainer = make_trainer(config, folder, precision, report)
+    checkpoint = folder / CHECKPOINT
+    try:
+        trainer.fit(
+            module,
+            data,
+            ckpt_path=checkpoint if checkpoint.exists() else None,
+            weights_only=True,
+        )
+    except DivergedError as error:
+        raise DivergedError(f"{error}; last good checkpoint: {_last_good(checkpoint)}") from None
+    if trainer.received_sigterm:  # Lightning would let the command end with code 0
+        sys.exit(128 + signal.SIGTERM)
+    if trainer.interrupted:
+        sys.exit(128 + signal.SIGINT)
+    return Fitted(module.net.cpu(), module.history, precision, trainer.world_size)
+
+
+def build_net(config: Config, classes: int) -> ConvNet:
+    """The untrained network of a configuration, its weights drawn from `seed`."""
+    return build(**config["model"], classes=classes, crop=config["crop"], seed=config["seed"])
+
+
+def mean_image(prepared: PreparedSet) -> Tensor:
+    """The training set's mean image as (3, S, S)."""
+    return torch.from_numpy(prepared.mean).permute(2, 0, 1).contiguous()
+
+
+def choose_precision(wish: str, accelerator: str) -> str:
+    """`auto` is bf16-mixed where the hardware computes in bf16, else 32-true.
+
+    Args:
+        wish: `training.precision`.
+        accelerator: "cpu", "gpu" or "auto".
+    """
+    if wish != "auto":
+        return wish
+    on_gpu = accelerator != "cpu" and torch.cuda.is_available()
+    fast = (
+        torch.cuda.is_bf16_supported(including_emulation=False)
+        if on_gpu
+        else torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    )
+    return "bf16-mixed" if fast else "32-true"
+
+
+def make_trainer(
+    config: Config, folder: Path, precision: str, report: Callable[[Row], None]
+) -> pl.Trainer:
+    """Lightning's trainer; what it would otherwise log, save and shuffle is ours to decide."""
+    options = config["trainer"]
+    if options["accelerator"] == "cpu":
+        share_cores(options["devices"])
+    bars = progress(options["progress"])
+    return pl.Trainer(
+        accelerator=options["accelerator"],
+        devices=options["devices"],
+        num_nodes=options["nodes"],
+        strategy=options["strategy"],
+        precision=precision,  # type: ignore[arg-type]
+        max_epochs=config["training"]["epochs"],
+        # bars and lines first: EpochEnd's checkpoint marks the epoch as over
+        callbacks=[*bars, EpochEnd(folder, report)],
+        default_root_dir=folder,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=any(isinstance(bar, pl.callbacks.ProgressBar) for bar in bars),
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        # the same weights after a kill, on a GPU too; max pooling has no deterministic form there
+        deterministic="warn" if options["accelerator"] != "cpu" else None,
+    )
+
+
+def share_cores(processes: int) -> None:
+    """Gives each of several processes on one CPU its part of the cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    torch.set_num_threads(max(1, (cores or 1) // processes))
+
+
+def _last_good(checkpoint: Path) -> str:
+    return str(checkpoint) if checkpoint.exists() else "none (it was the first epoch)"

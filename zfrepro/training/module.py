@@ -1,0 +1,190 @@
+"""One network in training: loss, errors, optimiser and annealing (section 3 of the paper)."""
+
+import math
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from zfrepro.data.crops import flip, subtract_mean
+from zfrepro.data.module import Batch, epoch_seed
+from zfrepro.models.clipping import clip_filters, convolutions
+from zfrepro.models.convnet import ConvNet
+from zfrepro.models.dropout import set_shard
+
+Row = dict[str, float]
+
+
+class DivergedError(RuntimeError):
+    """The loss became NaN or infinite; the message names step, learning rate and checkpoint."""
+
+
+class Tally:
+    """Sums over an epoch, on the device: loss, wrong at 1, wrong at 5, images."""
+
+    def __init__(self) -> None:
+        self.sums: Tensor | None = None
+
+    def add(self, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
+        """Counts a batch: logits (B, classes), labels (B,), mean loss ()."""
+        wrong1, wrong5 = wrong_at(logits, labels)
+        images = len(labels)
+        new = torch.stack([loss.detach().double() * images, wrong1, wrong5]).to(torch.float64)
+        new = torch.cat([new, new.new_tensor([images])])
+        self.sums = new if self.sums is None else self.sums + new
+
+    def errors(self, prefix: str, strategy: pl.strategies.Strategy) -> Row:
+        """Mean loss and errors in percent over the images of all processes; starts anew."""
+        sums = self.sums if self.sums is not None else torch.zeros(4, dtype=torch.float64)
+        self.sums = None
+        total = strategy.reduce(sums.to(strategy.root_device), reduce_op="sum")
+        loss, wrong1, wrong5, images = total.tolist()
+        return {
+            f"{prefix}/loss": loss / images,
+            f"{prefix}/top1": 100 * wrong1 / images,
+            f"{prefix}/top5": 100 * wrong5 / images,
+        }
+
+
+def wrong_at(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """How many of B images are wrong at top 1 and at top 5: those with so many better classes.
+
+    Of classes with equal scores the first counts as better, as for argmax.
+
+    Args:
+        logits: (B, classes); any monotone score will do.
+        labels: int64 (B,).
+    """
+    truth = logits.gather(1, labels[:, None])
+    earlier = torch.arange(logits.shape[1], device=logits.device) < labels[:, None]
+    rank = ((logits > truth) | ((logits == truth) & earlier)).sum(1)
+    return (rank >= 1).sum().double(), (rank >= 5).sum().double()
+
+
+class Classifier(pl.LightningModule):
+    """A net, the mean image it subtracts, and how it learns.
+
+    Args:
+        net: (B, 3, c, c) in [-128, 128] to logits (B, classes).
+        mean: float32 (3, S, S), the training set's mean image.
+        training: the section `training` of the configuration.
+        seed: with the epoch it decides all that is random.
+    """
+
+    def __init__(
+        self, net: ConvNet, mean: Tensor, training: Mapping[str, Any], seed: int
+    ) -> None:
+        super().__init__()
+        self.net: ConvNet = net.to(memory_format=torch.channels_last)
+        self.register_buffer("mean", mean, persistent=False)
+        self.mean: Tensor
+        self.history: list[Row] = []
+        self._training, self._seed = training, seed
+        self._tallies = {"train": Tally(), "val": Tally()}
+        self._convs = convolutions(net)
+        self._classes: int = net[-1].out_features
+        self._bad_step: Tensor | None = None
+        self._annealing: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
+        self._annealing_state: dict[str, Any] | None = None
+
+    @property
+    def lr(self) -> float:
+        return float(self.trainer.optimizers[0].param_groups[0]["lr"])
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits (B, classes) of a batch of crops."""
+        images = subtract_mean(batch.images, self.mean, batch.tops, batch.lefts)
+        logits: Tensor = self.net(flip(images, batch.flips))
+        return logits
+
+    def on_fit_start(self) -> None:
+        set_shard(self.net, self.global_rank, self.trainer.world_size)
+
+    def on_train_epoch_start(self) -> None:
+        # dropout's masks: every process draws those of the whole global batch and keeps its rows
+        torch.manual_seed(epoch_seed(self._seed, self.current_epoch))
+
+    def training_step(self, batch: Batch) -> Tensor:
+        loss, logits = self._loss(batch)
+        self._tallies["train"].add(logits.detach(), batch.labels, loss)
+        self._note_bad_step(loss.detach())
+        return loss
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        if (limit := self._training["max_filter_rms"]) is not None:
+            clip_filters(self._convs, limit)
+        # on a GPU each look at the loss would wait for the device
+        if self.device.type == "cpu" or self.global_step % 50 == 0:
+            self._stop_if_diverged()
+
+    def validation_step(self, batch: Batch) -> None:
+        loss, logits = self._loss(batch)
+        self._tallies["val"].add(logits, batch.labels, loss)
+
+    def on_validation_epoch_end(self) -> None:
+        self._stop_if_diverged()
+        strategy = self.trainer.strategy
+        row = {"epoch": self.current_epoch + 1.0}
+        for prefix, tally in self._tallies.items():
+            row |= tally.errors(prefix, strategy)
+        row["lr"] = self.lr
+        self.history.append(row)
+        self._warn_if_nothing_is_learned(row)
+        assert self._annealing is not None  # noqa: S101  made by configure_optimizers
+        self._annealing.step(row["val/top1"])
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        training = self._training
+        optimizer = torch.optim.SGD(
+            self.net.parameters(),
+            lr=training["lr"],
+            momentum=training["momentum"],
+            weight_decay=training["weight_decay"],
+            fused=True,
+        )
+        # stepped here and not by Lightning, which would save it before it has seen the epoch
+        self._annealing = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            optimizer, threshold=0.0, threshold_mode="abs", **training["annealing"]
+        )
+        if self._annealing_state is not None:
+            self._annealing.load_state_dict(self._annealing_state)
+        return optimizer
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        assert self._annealing is not None  # noqa: S101
+        checkpoint["history"] = self.history
+        checkpoint["annealing"] = self._annealing.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.history = checkpoint["history"]
+        self._annealing_state = checkpoint["annealing"]
+
+    def _loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        logits = self(batch).float()
+        return functional.cross_entropy(logits, batch.labels), logits
+
+    def _note_bad_step(self, loss: Tensor) -> None:
+        """Remembers, on the device, the first step whose loss is no number."""
+        step = torch.where(torch.isfinite(loss), math.inf, float(self.global_step))
+        self._bad_step = step if self._bad_step is None else torch.minimum(self._bad_step, step)
+
+    def _stop_if_diverged(self) -> None:
+        if self._bad_step is not None and math.isfinite(step := self._bad_step.item()):
+            raise DivergedError(
+                f"the loss is NaN or infinite at step {int(step)} (epoch {self.current_epoch + 1}), "
+                f"learning rate {self.lr:g}; lower training.lr or check the data"
+            )
+
+    def _warn_if_nothing_is_learned(self, row: Row) -> None:
+        chance = math.log(self._classes)
+        if row["epoch"] <= 5 and row["train/loss"] > chance - 0.005:
+            warnings.warn(
+                f"after epoch {row['epoch']:.0f} the training loss is {row['train/loss']:.3f}, and "
+                f"{chance:.3f} is chance: the net learns nothing yet (initialisation? learning rate?)",
+                stacklevel=2,
+            )
+
