@@ -1,0 +1,115 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from zfrepro import files
+
+
+def test_atomic_write_replaces_whole_files(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "name.txt"
+    files.atomic_write(target, "first")
+    files.atomic_write(target, b"second")
+    assert target.read_text() == "second"
+    assert [path.name for path in target.parent.iterdir()] == ["name.txt"]
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
+    target = tmp_path / "name.txt"
+    target.write_text("old")
+    with pytest.raises(RuntimeError), files.atomic_path(target) as temporary:
+        temporary.write_text("half of the new")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["name.txt"]
+
+
+def test_written_files_are_readable_by_others(tmp_path: Path) -> None:
+    files.atomic_write(tmp_path / "name", "x")
+    mask = os.umask(0)
+    os.umask(mask)
+    assert (tmp_path / "name").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_the_second_owner_is_told_who_is_the_first(tmp_path: Path) -> None:
+    with (
+        files.exclusive(tmp_path, "training of tab3_zfnet"),
+        pytest.raises(files.LockedError, match=rf"tab3_zfnet.*pid {os.getpid()}"),
+        files.exclusive(tmp_path, "training of tab3_zfnet"),
+    ):
+        pass
+
+
+def test_a_killed_owner_leaves_no_lock(tmp_path: Path) -> None:
+    program = (
+        "import sys, time; from pathlib import Path; from zfrepro.files import exclusive\n"
+        f"with exclusive(Path({str(tmp_path)!r}), 'work'):\n"
+        "    print('held', flush=True); time.sleep(60)"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    assert owner.stdout is not None
+    assert owner.stdout.readline() == b"held\n"
+    owner.kill()
+    owner.wait()
+    with files.exclusive(tmp_path, "work"):
+        assert f"pid {os.getpid()}" in (tmp_path / ".lock").read_text()
+
+
+def test_link_tree_replaces_what_was_there_without_copying(tmp_path: Path) -> None:
+    work, out = tmp_path / "work", tmp_path / "deep" / "out"
+    (work / "inner").mkdir(parents=True)
+    (work / "inner" / "a").write_text("a")
+    (work / "b").write_text("b")
+    (work / "c").write_text("not asked for")
+    out.mkdir(parents=True)
+    (out / "stale").write_text("old")
+    files.link_tree(work, out, ["inner", "b"])
+    assert sorted(str(p.relative_to(out)) for p in out.rglob("*")) == ["b", "inner", "inner/a"]
+    assert (out / "b").samefile(work / "b")
+    files.link_tree(work, out)
+    assert sorted(path.name for path in out.iterdir()) == ["b", "c", "inner"]
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+def test_sigterm_ends_with_143() -> None:
+    program = (
+        "import time; from zfrepro.files import exit_on_signals; exit_on_signals()\n"
+        "print('ready', flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.terminate()
+    assert process.wait() == 128 + signal.SIGTERM
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
+def test_a_child_ends_with_its_parent() -> None:
+    child = (
+        "import time; from zfrepro.files import die_with_parent, exit_on_signals\n"
+        "exit_on_signals(); die_with_parent()\n"
+        "import os; print(os.getpid(), flush=True); time.sleep(60)"
+    )
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    process = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    pid = int(process.stdout.readline())
+    process.kill()
+    process.wait()
+    for _ in range(100):
+        if not _alive(pid):
+            return
+        time.sleep(0.05)
+    os.kill(pid, signal.SIGKILL)
+    pytest.fail("the child outlived its parent")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,77 @@
+"""Floors: a module imports only from its own floor or a lower one."""
+
+import subprocess
+import sys
+
+import pytest
+
+from zfrepro.fingerprint import PROJECT, _imports, _source
+
+FLOORS = [
+    ["zfrepro.paper", "zfrepro.files", "zfrepro.fingerprint", "zfrepro"],
+    ["zfrepro.config"],
+    ["zfrepro.data", "zfrepro.models"],
+    ["zfrepro.training", "zfrepro.analysis", "zfrepro.transfer"],
+    ["zfrepro.report", "zfrepro.tracking", "zfrepro.serving"],
+    ["zfrepro.train"],
+    ["pipelines"],
+]
+SCIENCE = ("data", "models", "training", "analysis", "transfer")
+
+
+def modules() -> list[str]:
+    paths = [*(PROJECT / "zfrepro").rglob("*.py"), *(PROJECT / "pipelines").rglob("*.py")]
+    names = [path.relative_to(PROJECT).with_suffix("").as_posix().replace("/", ".") for path in paths]
+    return sorted(name.removesuffix(".__init__") for name in names)
+
+
+def floor(name: str) -> int:
+    """The floor whose longest entry is a prefix of `name`."""
+    matches = [
+        (len(entry), number)
+        for number, entries in enumerate(FLOORS)
+        for entry in entries
+        if name == entry or name.startswith(entry + ".")
+    ]
+    return max(matches)[1]
+
+
+def imports(name: str) -> set[str]:
+    path = _source(name)
+    assert path is not None
+    return set(_imports(path, name))
+
+
+@pytest.mark.parametrize("name", modules())
+def test_no_module_imports_upwards(name: str) -> None:
+    inside = {other for other in imports(name) if _source(other) and not name.startswith(other)}
+    upward = {other for other in inside if floor(other) > floor(name)}
+    assert not upward, f"{name} imports from a floor above its own: {sorted(upward)}"
+
+
+@pytest.mark.parametrize("name", modules())
+def test_only_tracking_knows_mlflow_and_only_config_knows_hydra(name: str) -> None:
+    outside = {other.split(".")[0] for other in imports(name)}
+    if not name.startswith(("zfrepro.tracking", "zfrepro.serving")):
+        assert "mlflow" not in outside
+    if name != "zfrepro.config":
+        assert not outside & {"hydra", "omegaconf"}
+
+
+@pytest.mark.parametrize("name", [n for n in modules() if n.split(".")[1:2] and n.split(".")[1] in SCIENCE])
+def test_science_reads_no_configuration(name: str) -> None:
+    assert "zfrepro.config" not in imports(name)
+
+
+def test_composing_needs_no_torch() -> None:
+    program = "import sys, zfrepro.train, pipelines.resolve; print('torch' in sys.modules)"
+    found = subprocess.run(
+        [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "False\n"
+
+
+def test_floors_name_what_exists() -> None:
+    later = {"zfrepro.analysis", "zfrepro.transfer", "zfrepro.serving"}
+    missing = {name for names in FLOORS for name in names if _source(name) is None}
+    assert missing <= later
