@@ -1,0 +1,79 @@
+"""Renders a miniature world and shows it: `python -m zfrepro.data.miniature --help`."""
+
+import argparse
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from PIL import Image, ImageDraw
+
+from zfrepro.data.miniature.kinds import IMAGENET_LIKE
+from zfrepro.data.miniature.writer import render
+from zfrepro.files import atomic_path
+
+CELL = 96  # pixels
+CAPTION = 14  # pixels
+
+
+def main() -> None:
+    arguments = _parser().parse_args()
+    render(
+        arguments.out,
+        seed=arguments.seed,
+        classes=arguments.classes,
+        train_images=arguments.train_images,
+        val_images=arguments.val_images,
+        image_size=arguments.image_size,
+        workers=arguments.workers,
+    )
+    if arguments.contact_sheet:
+        sheet = contact_sheet(arguments.out, columns=10)
+        with atomic_path(arguments.contact_sheet) as temporary:
+            sheet.save(temporary, "PNG")
+
+
+def contact_sheet(root: Path, columns: int) -> Image.Image:
+    """A row a class, `columns` training images each, under the class's name."""
+    table = pq.read_table(root / "annotations" / "train.parquet", columns=["path", "wnid", "name"])
+    frame = table.to_pandas()
+    groups = list(frame.groupby("wnid"))
+    sheet = Image.new("RGB", (columns * CELL, len(groups) * (CELL + CAPTION)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for row, (wnid, images) in enumerate(groups):
+        top = row * (CELL + CAPTION)
+        draw.text((2, top + 1), f"{wnid}  {images['name'].iloc[0]}", fill="black")
+        for column, path in enumerate(images["path"].head(columns)):
+            sheet.paste(_thumbnail(root / path), (column * CELL, top + CAPTION))
+    return sheet
+
+
+def _thumbnail(path: Path) -> Image.Image:
+    with Image.open(path) as image:
+        whole = image.convert("RGB")
+    side = min(whole.size)
+    left, top = (np.array(whole.size) - side) // 2
+    return whole.resize(
+        (CELL, CELL), Image.Resampling.BICUBIC, (left, top, left + side, top + side)
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m zfrepro.data.miniature",
+        description="Renders a miniature world in the layout of ImageNet 2012.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--out", type=Path, required=True, help="root of the image tree")
+    parser.add_argument("--contact-sheet", type=Path, help="also write this PNG, a row a class")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--classes", type=int, default=len(IMAGENET_LIKE))
+    parser.add_argument("--train-images", type=int, default=3000, help="over all classes")
+    parser.add_argument("--val-images", type=int, default=1000, help="over all classes")
+    parser.add_argument("--image-size", type=int, default=64, help="smallest short side in pixels")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
