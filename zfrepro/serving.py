@@ -1,0 +1,147 @@
+"""A trained net with all that comes before and after it: raw images to class probabilities."""
+
+import base64
+import binascii
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from PIL import Image
+
+from zfrepro.data.decode import prepare_image
+from zfrepro.training.trained import Trained, load, probabilities, views
+
+Pixels = npt.NDArray[np.uint8]
+IMAGES_AT_ONCE = 16
+
+
+class Classifier:
+    """Prepares images as the training images were prepared, and averages over crops (table 2)."""
+
+    def __init__(self, trained: Trained) -> None:
+        self.trained, self.labels = trained, unique_labels(trained.classes)
+
+    @classmethod
+    def load(cls, weights: Path) -> Self:
+        """Reads the `weights.pt` of a run.
+
+        Raises:
+            ValueError: the file holds no network of this project.
+        """
+        return cls(load(weights))
+
+    def predict(self, images: Any, crops: str = "ten") -> pd.DataFrame:
+        """Class probabilities, one row an image and one column a class.
+
+        Args:
+            images: see `as_list`; each of any size.
+            crops: "ten" averages over the paper's ten sub-crops, "centre" takes one.
+
+        Raises:
+            ValueError: an image that cannot be read (says which), or another word for `crops`.
+        """
+        places = views(crops, self.trained.image_size, self.trained.crop)
+        waiting = as_list(images)
+        rows = [
+            probabilities(self.trained, self._prepare(waiting, start), places)
+            for start in range(0, len(waiting), IMAGES_AT_ONCE)
+        ]
+        table = torch.cat(rows).double().numpy() if rows else np.empty((0, len(self.labels)))
+        return pd.DataFrame(table, columns=self.labels)
+
+    def mean_picture(self) -> Image.Image:
+        """The training set's mean image."""
+        pixels = self.trained.mean.permute(1, 2, 0).round().clamp(0, 255).byte()
+        return Image.fromarray(pixels.numpy())
+
+    def _prepare(self, images: Sequence[Any], start: int) -> Pixels:
+        """The next images from `start` on, uint8 (B, S, S, 3)."""
+        prepared = []
+        for number, image in enumerate(images[start : start + IMAGES_AT_ONCE], start):
+            try:
+                picture = to_picture(image)
+                size, resize_filter = self.trained.image_size, self.trained.resize_filter
+                prepared.append(prepare_image(picture, size, resize_filter))
+            except (OSError, ValueError) as error:
+                raise ValueError(f"image {number} cannot be read: {error}") from error
+        return np.stack(prepared)
+
+
+def unique_labels(classes: Sequence[tuple[str, str]]) -> list[str]:
+    """Class names, with the id behind those that two classes share (ImageNet has two cranes)."""
+    shared = Counter(name for _, name in classes)
+    return [name if shared[name] == 1 else f"{name} ({key})" for key, name in classes]
+
+
+def as_list(images: Any) -> list[Any]:
+    """One entry an image.
+
+    Args:
+        images: one image or many: a batch (N, H, W, 3), an array (H, W, 3) or (H, W), the bytes
+            or base64 text of an image file, a list of such, or a table with them in column `image`.
+
+    Raises:
+        ValueError: a table without that column, or an array of another shape.
+    """
+    if isinstance(images, pd.DataFrame | Mapping):
+        return as_list(_column(images))
+    if isinstance(images, str | bytes | Image.Image):
+        return [images]
+    if isinstance(images, np.ndarray) and images.dtype != object:
+        if images.ndim not in (2, 3, 4):
+            raise ValueError(f"an array of shape {images.shape} is neither an image nor a batch")
+        return list(images) if images.ndim == 4 else [images]
+    return list(images)
+
+
+def to_picture(image: Any) -> Image.Image | bytes:
+    """What `prepare_image` takes.
+
+    Raises:
+        ValueError: text that is not base64, or values that are not pixels of 0 to 255.
+    """
+    if isinstance(image, Image.Image | bytes):
+        return image
+    if isinstance(image, str):
+        return _decode_base64(image)
+    pixels = np.asarray(image)
+    if pixels.dtype.kind not in "ui" or pixels.size == 0 or pixels.min() < 0 or pixels.max() > 255:
+        raise ValueError(f"pixels must be whole numbers of 0 to 255, not {_summary(pixels)}")
+    if pixels.ndim == 3 and pixels.shape[-1] == 1:
+        pixels = pixels[..., 0]
+    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[-1] not in (3, 4)):
+        raise ValueError(f"an image has shape (H, W), (H, W, 3) or (H, W, 4), not {pixels.shape}")
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+def _column(table: Any) -> list[Any]:
+    if "image" not in table:
+        raise ValueError(f"there is no column 'image', only {', '.join(map(str, table))}")
+    cells = table["image"]
+    return list(_flatten(cells)) if isinstance(table, pd.DataFrame) else cells
+
+
+def _flatten(cells: Any) -> Iterator[Any]:
+    """A cell may hold a list of files: MLflow makes one row of `{"image": [file, file]}`."""
+    for cell in cells:
+        if isinstance(cell, list) and cell and isinstance(cell[0], str | bytes):
+            yield from cell
+        else:
+            yield cell
+
+
+def _decode_base64(text: str) -> bytes:
+    body = text.partition(",")[2] if text.startswith("data:") else text
+    try:
+        return base64.b64decode("".join(body.split()), validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"text must be a base64-encoded image file ({error})") from None
+
+
+def _summary(pixels: npt.NDArray[Any]) -> str:
+    return f"{pixels.dtype} of shape {pixels.shape}"

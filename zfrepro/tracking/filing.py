@@ -1,0 +1,260 @@
+"""One run in the store. Every method adds what is missing and leaves what is there."""
+
+import math
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Self
+
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    InputTag,
+    LoggedModelOutput,
+    Metric,
+    Param,
+    Run,
+    RunTag,
+)
+from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+from zfrepro.config import to_yaml
+from zfrepro.tracking import description
+from zfrepro.tracking.curves import learning_curves
+from zfrepro.tracking.packaging import save
+from zfrepro.tracking.record import FILES, Config, Record, Row
+from zfrepro.tracking.settings import Settings
+from zfrepro.tracking.store import Store
+
+NOT_METRICS = ("epoch", "seconds")
+COMPLETE = "complete"  # the tag of a run that has all that its folder holds
+BATCH = 1000  # metrics in one call, MLflow's limit
+CURVES = "learning_curves.png"
+MODEL = "model"
+EXPERIMENT_NOTE = (
+    "Runs of the paper's {element}, one a row. Errors are in percent: `val/top1` is this run's, "
+    "`paper/val_top1` the published one."
+)
+
+
+def start(settings: Settings, config: Config, fingerprint: str, manifest: Config) -> "Filed":
+    """Files a training that begins, or goes on with the run of one that was stopped."""
+    run = Filed.open(Store(settings), config, fingerprint)
+    run.running()
+    run.describe(config)
+    run.note(config)
+    run.log_dataset(config, manifest)
+    run.log_config(config)
+    if settings.system:
+        run.watch_machine(settings.system)
+    return run
+
+
+class Filed:
+    """A run that stands in the store, found by its fingerprint or made."""
+
+    def __init__(self, store: Store, run_id: str, experiment_id: str, *, created: bool) -> None:
+        self.run_id, self.created = run_id, created
+        self._store, self._client, self._experiment_id = store, store.client, experiment_id
+        self._steps: dict[str, set[int]] = {}
+        self._monitor: SystemMetricsMonitor | None = None
+
+    @classmethod
+    def open(
+        cls, store: Store, config: Config, fingerprint: str, started: int | None = None
+    ) -> Self:
+        """Finds the run of this experiment and fingerprint, or makes it (`started`: ms since 1970).
+
+        The MLflow experiment is named after the paper's element, the run after its row.
+        """
+        note = EXPERIMENT_NOTE.format(element=description.element(config))
+        experiment_id = store.experiment(str(config["paper"]["table"]), note)
+        identity = description.identity(config, fingerprint)
+        with store.alone():
+            found = cls._find(store, experiment_id, identity)
+            run = found or store.client.create_run(
+                experiment_id, start_time=started, tags=identity, run_name=str(config["name"])
+            )
+        return cls(store, run.info.run_id, experiment_id, created=found is None)
+
+    @staticmethod
+    def _find(store: Store, experiment_id: str, identity: Mapping[str, str]) -> Run | None:
+        where = " and ".join(f"tags.{name} = '{value}'" for name, value in identity.items())
+        order = ["attributes.start_time ASC"]
+        runs = store.client.search_runs([experiment_id], where, max_results=1, order_by=order)
+        return runs[0] if runs else None
+
+    @property
+    def state(self) -> Run:
+        return self._client.get_run(self.run_id)
+
+    def watch_machine(self, seconds: float) -> None:
+        """Logs CPU, memory, GPU and network as metrics `system/...` until the run ends."""
+        self._monitor = SystemMetricsMonitor(  # type: ignore[no-untyped-call]
+            self.run_id, seconds, resume_logging=True, tracking_uri=self._store.uri
+        )
+        self._monitor.start()  # type: ignore[no-untyped-call]
+
+    def running(self) -> None:
+        """Says that the run is under way (again)."""
+        self._client.update_run(self.run_id, status="RUNNING")
+
+    def end(self, status: str, when: int | None = None) -> None:
+        """FINISHED, FAILED or KILLED; `when` in ms since 1970, now if None."""
+        if self._monitor is not None:
+            self._monitor.finish()  # type: ignore[no-untyped-call]
+        self._client.set_terminated(self.run_id, status, end_time=when)
+
+    def describe(self, config: Config, recipe: Config | None = None) -> None:
+        """Params, tags and the paper's numbers.
+
+        A param is logged once: MLflow refuses to change it, so a later difference becomes a tag.
+        """
+        data = self.state.data
+        wanted = description.params(config, recipe)
+        new = [Param(key, value) for key, value in wanted.items() if key not in data.params]
+        tags = description.tags(config, recipe)
+        tags |= {
+            f"changed.{key}": value
+            for key, value in wanted.items()
+            if data.params.get(key, value) != value
+        }
+        paper = [
+            Metric(key, value, _now(), 0)
+            for key, value in description.published(config).items()
+            if key not in data.metrics
+        ]
+        changed = [RunTag(k, v) for k, v in tags.items() if data.tags.get(k) != v]
+        self._client.log_batch(self.run_id, paper, new, changed)
+
+    def note(self, config: Config, metrics: Row | None = None) -> None:
+        self._client.set_tag(self.run_id, "mlflow.note.content", description.note(config, metrics))
+
+    def log_epochs(self, rows: Iterable[Row], times: Mapping[int, int]) -> None:
+        """Adds the epochs that the store does not have; `times` (ms since 1970) is by epoch.
+
+        A call that seems to fail but did not does no harm: the same value at the same time is one.
+        """
+        new = [
+            Metric(key, value, times[int(row["epoch"])], int(row["epoch"]))
+            for row in rows
+            for key, value in row.items()
+            if key not in NOT_METRICS
+            and math.isfinite(value)
+            and int(row["epoch"]) not in self._known_steps(key)
+        ]
+        self._log_metrics(new)
+        for metric in new:
+            self._steps[metric.key].add(metric.step)
+
+    def log_metrics(self, metrics: Row, step: int = 0) -> None:
+        """Adds single numbers that the store does not have."""
+        known = self.state.data.metrics
+        self._log_metrics(
+            Metric(key, float(value), _now(), step)
+            for key, value in metrics.items()
+            if key not in known and math.isfinite(value)
+        )
+
+    def log_dataset(self, config: Config, manifest: Config) -> None:
+        inputs = self.state.inputs
+        if inputs is None or not inputs.dataset_inputs:
+            dataset = Dataset(source_type="local", **description.dataset(config, manifest))
+            tag = InputTag("mlflow.data.context", "training")
+            self._client.log_inputs(self.run_id, [DatasetInput(dataset, [tag])])
+
+    def log_config(self, config: Config) -> None:
+        if "config.yaml" not in self._artifacts():
+            self._client.log_text(self.run_id, to_yaml(config), "config.yaml")
+
+    def complete(self, record: Record) -> bool:
+        """Adds all that the run's folder holds and the store does not; False if that is nothing.
+
+        The tag `complete` comes last but one, FINISHED last: a run without them is taken up again.
+        """
+        with self._store.alone():
+            state = self.state
+            complete = state.data.tags.get(COMPLETE) == "true"
+            if complete and state.info.status == "FINISHED":
+                return False
+            if not complete:
+                self._add(record)
+                self._client.set_tag(self.run_id, COMPLETE, "true")
+            self.end("FINISHED", record.finished)
+            return True
+
+    def _add(self, record: Record) -> None:
+        self.describe(record.config, record.recipe)
+        self.note(record.config, record.metrics)
+        self.log_epochs(record.epochs, record.times)
+        self.log_dataset(record.config, record.recipe["data"])
+        self.log_config(record.config)
+        self._log_files(record)
+        self._log_model(record)
+
+    def _log_files(self, record: Record) -> None:
+        there = self._artifacts()
+        for name in FILES:
+            if name not in there:
+                self._client.log_artifact(self.run_id, str(record.folder / name))
+        if CURVES not in there:
+            figure = learning_curves(record.config, record.epochs)
+            self._client.log_figure(self.run_id, figure, CURVES, save_kwargs={"dpi": 120})
+
+    def _log_model(self, record: Record) -> None:
+        """Logs the net as an MLflow model, whole or not at all: READY comes after its files."""
+        if self._has_model():
+            return
+        model = self._client.create_logged_model(
+            self._experiment_id,
+            name=MODEL,
+            source_run_id=self.run_id,
+            params=description.params(record.config, record.recipe),
+            model_type="image classifier",
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / MODEL
+            save(path, record.weights, run_id=self.run_id, model=model)
+            self._client.log_model_artifacts(model.model_id, str(path))
+        step = len(record.epochs)
+        self._client.log_outputs(self.run_id, [LoggedModelOutput(model.model_id, step)])
+        self._log_metrics(self._of_model(model.model_id, record, step))
+        self._client.finalize_logged_model(model.model_id, "READY")
+
+    def _has_model(self) -> bool:
+        """Whether a whole model is there; what an interrupted attempt left is removed."""
+        models = self._client.search_logged_models(
+            [self._experiment_id], filter_string=f"source_run_id = '{self.run_id}'"
+        )
+        for model in models:
+            if str(model.status) == "READY":
+                return True
+            self._client.delete_logged_model(model.model_id)
+        return False
+
+    def _of_model(self, model_id: str, record: Record, step: int) -> Iterator[Metric]:
+        """The final errors once more, now as the model's: MLflow joins them on equal values."""
+        for key in record.metrics:
+            for metric in self._client.get_metric_history(self.run_id, key):
+                if metric.step == step:
+                    yield Metric(key, metric.value, metric.timestamp, step, model_id=model_id)
+
+    def _log_metrics(self, metrics: Iterable[Metric]) -> None:
+        waiting = list(metrics)
+        for start in range(0, len(waiting), BATCH):
+            self._client.log_batch(self.run_id, waiting[start : start + BATCH])
+
+    def _known_steps(self, key: str) -> set[int]:
+        """The epochs of a metric that the store has; asked once."""
+        if key not in self._steps:
+            history = self._client.get_metric_history(self.run_id, key)
+            self._steps[key] = {metric.step for metric in history}
+        return self._steps[key]
+
+    def _artifacts(self) -> set[str]:
+        return {file.path for file in self._client.list_artifacts(self.run_id)}
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
