@@ -8,7 +8,7 @@ import pytest
 from zfrepro.fingerprint import PROJECT, _imports, _source
 
 FLOORS = [
-    ["zfrepro.paper", "zfrepro.files", "zfrepro.fingerprint", "zfrepro"],
+    ["zfrepro.paper", "zfrepro.files", "zfrepro.fingerprint", "zfrepro.provenance", "zfrepro"],
     ["zfrepro.config"],
     ["zfrepro.data", "zfrepro.models"],
     ["zfrepro.training", "zfrepro.analysis", "zfrepro.transfer"],

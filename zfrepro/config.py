@@ -60,10 +60,9 @@ def resolve(config: DictConfig) -> Config:
     Raises:
         ConfigError: a required value (`???`) is still open.
     """
-    open_keys = sorted(OmegaConf.missing_keys(config))
-    if "name" in open_keys:
+    if OmegaConf.is_missing(config, "name"):
         raise ConfigError(_no_experiment())
-    if open_keys:
+    if open_keys := sorted(OmegaConf.missing_keys(config)):
         raise ConfigError(
             f"no value for {', '.join(open_keys)}: set it in conf/profile/{config.profile}.yaml, "
             f"in the experiment's file or on the command line ({open_keys[0]}=...)"

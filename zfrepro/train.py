@@ -8,7 +8,6 @@ import json
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 from zfrepro import config, files
 from zfrepro.config import Config
 from zfrepro.fingerprint import fingerprint
+from zfrepro.provenance import git_revision
 
 if TYPE_CHECKING:  # torch takes seconds to import, and `--help` needs none of it
     from collections.abc import Callable
@@ -161,7 +161,7 @@ def _recipe(run: Run, fitted: "Fitted", started: float) -> Config:
         "profile": run.config["profile"],
         "seed": run.config["seed"],
         "parameters": sum(weights.numel() for weights in fitted.net.parameters()),
-        "git_revision": _git_revision(),
+        "git_revision": git_revision(config.ROOT),
         "versions": {name: version(name) for name in ("torch", "pytorch-lightning", "numpy")},
         "python": platform.python_version(),
         "started": _iso(started),
@@ -172,12 +172,6 @@ def _recipe(run: Run, fitted: "Fitted", started: float) -> Config:
         "precision": fitted.precision,
         "processes": fitted.processes,
     }
-
-
-def _git_revision() -> str | None:
-    git = ["git", "-C", str(config.ROOT), "describe", "--always", "--dirty", "--abbrev=40"]
-    found = subprocess.run(git, capture_output=True, text=True, check=False)  # noqa: S603
-    return found.stdout.strip() or None
 
 
 def _iso(seconds: float) -> str:

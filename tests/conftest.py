@@ -1,0 +1,22 @@
+import pytest
+
+from tests.project import Project, copy_project
+
+
+@pytest.fixture(scope="session")
+def prepared_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """With resolved configurations and prepared images, tracking off."""
+    project = copy_project(tmp_path_factory.mktemp("project"))
+    config = project.root / "conf" / "config.yaml"
+    config.write_text(config.read_text().replace("tracking: mlflow", "tracking: off"))
+    for module, *args in (["pipelines.resolve"], ["pipelines.prepare", "source"]):
+        done = project.run(module, *args)
+        assert done.returncode == 0, done.stderr
+    return project
+
+
+@pytest.fixture
+def project(prepared_project: Project) -> Project:
+    """The prepared project, without any run."""
+    prepared_project.forget()
+    return prepared_project

@@ -1,0 +1,174 @@
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from zfrepro.data.store import PreparedSet
+from zfrepro.training import result
+from zfrepro.training.callbacks import COLUMNS, progress
+from zfrepro.training.evaluation import load
+from zfrepro.training.fit import Fitted, choose_precision, fit
+from zfrepro.training.module import DivergedError, Row, wrong_at
+
+Config = dict[str, Any]
+
+
+class Stopped(BaseException):
+    """Ends a training as abruptly as a test can without ending the process."""
+
+
+def stop_after(epoch: int) -> Callable[[Row], None]:
+    def report(row: Row) -> None:
+        if row["epoch"] == epoch:
+            raise Stopped
+
+    return report
+
+
+def weights(fitted: Fitted) -> dict[str, torch.Tensor]:
+    return fitted.net.state_dict()
+
+
+def same(a: Fitted, b: Fitted) -> bool:
+    return all(torch.equal(weights(a)[name], weights(b)[name]) for name in weights(a))
+
+
+def curves(fitted: Fitted) -> list[Row]:
+    timing = ("seconds", "images_per_second")
+    return [{k: v for k, v in row.items() if k not in timing} for row in fitted.history]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tiny: PreparedSet, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+    from zfrepro import config
+
+    cfg = config.compose_experiment(
+        "tab3_zfnet",
+        ["profile=smoke", "model.width=0.125", "training.epochs=4", "training.batch=30",
+         "training.precision=32-true", "trainer.progress=off"],
+    )  # fmt: skip
+    return fit(cfg, tiny, tmp_path_factory.mktemp("undisturbed"), lambda _: None)
+
+
+def test_a_net_learns(undisturbed: Fitted) -> None:
+    losses = [row["train/loss"] for row in undisturbed.history]
+    assert losses[-1] < math.log(4) - 0.02
+    assert [row["epoch"] for row in undisturbed.history] == [1, 2, 3, 4]
+
+
+def test_the_same_seed_gives_the_same_weights(
+    tiny: PreparedSet, tiny_config: Config, folder: Path, undisturbed: Fitted
+) -> None:
+    torch.manual_seed(99)  # whatever was drawn before plays no part
+    again = fit(tiny_config, tiny, folder, lambda _: None)
+    assert same(again, undisturbed)
+    assert curves(again) == curves(undisturbed)
+    other = fit({**tiny_config, "seed": 1}, tiny, folder.parent / "other", lambda _: None)
+    assert not same(other, undisturbed)
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+def test_a_stopped_run_ends_with_the_weights_of_one_that_was_not(
+    tiny: PreparedSet, tiny_config: Config, folder: Path, undisturbed: Fitted, epoch: int
+) -> None:
+    with pytest.raises(Stopped):
+        fit(tiny_config, tiny, folder, stop_after(epoch))
+    resumed = fit(tiny_config, tiny, folder, lambda _: None)
+    assert same(resumed, undisturbed)
+    assert curves(resumed) == curves(undisturbed)
+
+
+def test_annealing_survives_a_stop(tiny: PreparedSet, tiny_config: Config, folder: Path) -> None:
+    """The rate falls after two epochs without a better validation error, stop or no stop."""
+    tiny_config["training"] |= {"lr": 0.0, "epochs": 6}
+    tiny_config["training"]["annealing"] = {"factor": 0.5, "patience": 1, "min_lr": 0.0}
+    tiny_config["training"]["lr"] = 1e-9
+    whole = fit(tiny_config, tiny, folder / "whole", lambda _: None)
+    rates = [row["lr"] for row in whole.history]
+    assert rates == pytest.approx([1e-9, 1e-9, 1e-9, 5e-10, 5e-10, 2.5e-10])
+    for epoch in (2, 3, 4):
+        part = folder / str(epoch)
+        with pytest.raises(Stopped):
+            fit(tiny_config, tiny, part, stop_after(epoch))
+        resumed = fit(tiny_config, tiny, part, lambda _: None)
+        assert [row["lr"] for row in resumed.history] == rates
+
+
+def test_checkpoints_and_weights_load_without_pickle(
+    tiny: PreparedSet, tiny_config: Config, folder: Path
+) -> None:
+    tiny_config["training"]["epochs"] = 1
+    fitted = fit(tiny_config, tiny, folder, lambda _: None)
+    torch.load(folder / "last.ckpt", weights_only=True)
+    result.write(folder, fitted, tiny, tiny_config["crop"])
+    loaded = load(folder / "weights.pt")
+    assert loaded.classes == list(tiny.classes)
+    assert loaded.net.spec == fitted.net.spec
+    for name, value in weights(fitted).items():
+        torch.testing.assert_close(loaded.net.state_dict()[name], value)
+    table = pd.read_csv(folder / "epochs.csv")
+    assert list(table) == COLUMNS
+    assert table["val/top1"][0] == pytest.approx(fitted.history[0]["val/top1"], rel=1e-4)
+
+
+def test_filters_stay_within_the_limit(
+    tiny: PreparedSet, tiny_config: Config, folder: Path
+) -> None:
+    tiny_config["training"] |= {"epochs": 2, "max_filter_rms": 0.005}
+    net = fit(tiny_config, tiny, folder, lambda _: None).net
+    for conv in (module for module in net if isinstance(module, torch.nn.Conv2d)):
+        rms = conv.weight.detach().square().mean((1, 2, 3)).sqrt()
+        assert rms.max() <= 0.005 * (1 + 1e-5)
+
+
+def test_a_diverging_run_stops_and_says_where(
+    tiny: PreparedSet, tiny_config: Config, folder: Path
+) -> None:
+    tiny_config["training"] |= {"lr": 1e6, "max_filter_rms": None}
+    with pytest.raises(DivergedError, match=r"step \d+ \(epoch 1\), learning rate 1e\+06.*none"):
+        fit(tiny_config, tiny, folder, lambda _: None)
+
+
+def test_divergence_names_the_last_good_checkpoint(
+    tiny: PreparedSet, tiny_config: Config, folder: Path
+) -> None:
+    with pytest.raises(Stopped):
+        fit(tiny_config, tiny, folder, stop_after(1))
+    state = torch.load(folder / "last.ckpt", weights_only=True)
+    state["optimizer_states"][0]["param_groups"][0]["lr"] = 1e9
+    torch.save(state, folder / "last.ckpt")
+    tiny_config["training"]["max_filter_rms"] = None
+    with pytest.raises(DivergedError, match=r"epoch 2.*last\.ckpt"):
+        fit(tiny_config, tiny, folder, lambda _: None)
+
+
+def test_a_net_that_learns_nothing_is_pointed_out(
+    tiny: PreparedSet, tiny_config: Config, folder: Path
+) -> None:
+    tiny_config["training"] |= {"lr": 1e-9, "epochs": 1}
+    with pytest.warns(UserWarning, match="1.386 is chance"):
+        fit(tiny_config, tiny, folder, lambda _: None)
+
+
+def test_wrong_at_counts_better_classes() -> None:
+    logits = torch.tensor(
+        [[9.0, 1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6, 9], [0, 0, 0, 0, 0, 0, 0], [1, 9, 3, 4, 5, 0, 6]]
+    )
+    wrong1, wrong5 = wrong_at(logits, torch.tensor([0, 0, 0, 2]))
+    assert (wrong1.item(), wrong5.item()) == (2, 1)  # ranks 0, 6, 0 (first of a tie), 4
+    wrong1, wrong5 = wrong_at(torch.zeros(7, 7), torch.arange(7))
+    assert (wrong1.item(), wrong5.item()) == (6, 2)  # as argmax and top-5 of equal scores
+
+
+def test_precision_is_what_was_asked_for() -> None:
+    assert choose_precision("32-true", "cpu") == "32-true"
+    assert choose_precision("auto", "cpu") in ("bf16-mixed", "32-true")
+
+
+def test_unknown_progress_names_the_key() -> None:
+    with pytest.raises(ValueError, match=r"trainer\.progress is 'loud'.*bar"):
+        progress("loud")
