@@ -1,0 +1,51 @@
+"""Stage `prepare@<set>`: the images of one set, from their source to results/prepared/."""
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from zfrepro import config, files
+from zfrepro.data.prepare import names_of, prepare
+from zfrepro.data.sources import open_source
+from zfrepro.fingerprint import fingerprint
+
+# with the source, they decide the pixels
+KEYS = ("image_size", "filter", "storage", "jpeg_quality")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("set", help="a file's stem in results/configs/sets/")
+    name = parser.parse_args().set
+    files.exit_on_signals()
+    files.die_with_parent()
+    try:
+        run(name, config.load(config.CONFIGS / "sets" / f"{name}.yaml"))
+    except (OSError, ValueError, files.LockedError) as error:
+        sys.exit(f"error: {error}")
+
+
+def run(name: str, data: dict[str, Any]) -> None:
+    """Prepares the set that `data` describes and links it to results/prepared/<name>/."""
+    workers = len(os.sched_getaffinity(0))
+    root = data["root"] and config.path(data["root"])
+    source = open_source({**data, "root": root, "workers": workers})
+    settings = {key: data[key] for key in KEYS}
+    mark = fingerprint({**settings, "source": source.identity()}, ["zfrepro.data.prepare"])
+    work = config.CHECKPOINTS / mark
+    with files.exclusive(work, f"preparation of {name}"):
+        manifest = prepare(
+            source,
+            work,
+            **settings,
+            workers=workers,
+            max_bad_share=data["max_bad_share"],
+            fingerprint=mark,
+            config=data,
+        )
+        files.link_tree(work, config.ROOT / "results" / "prepared" / name, names_of(manifest, work))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""What a reader finds: a source's classes, and the image files of each split, in columns."""
+
+import hashlib
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Pixels = NDArray[np.uint8]
+
+
+class SourceError(OSError):
+    """Images that are not there, or not in the expected layout; says what to do."""
+
+
+@dataclass(frozen=True)
+class Listing(ABC):
+    """The images of one split, without their pixels: columns of equal length.
+
+    `paths` are relative to the source's root, `labels` index into its classes.
+    """
+
+    paths: Sequence[str]
+    labels: Ints
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @abstractmethod
+    def read(self, i: int) -> bytes | Pixels:
+        """The i-th file's content; pixels (H, W) or (H, W, 3) where the source holds no files.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+
+    @abstractmethod
+    def part(self, start: int, stop: int) -> Self:
+        """Images [start, stop), as small to pickle as they are few."""
+
+    @abstractmethod
+    def identity(self) -> str:
+        """Digest of what a look at the listing tells: another set has another one."""
+
+
+@dataclass(frozen=True)
+class FileListing(Listing):
+    """Image files below `root`; `sizes` in bytes."""
+
+    root: Path
+    sizes: Ints
+
+    def read(self, i: int) -> bytes:
+        return (self.root / self.paths[i]).read_bytes()
+
+    def part(self, start: int, stop: int) -> Self:
+        cut = slice(start, stop)
+        return type(self)(self.paths[cut], self.labels[cut], self.root, self.sizes[cut])
+
+    def identity(self) -> str:
+        return _digest(self.paths, self.labels, self.sizes)
+
+
+@dataclass(frozen=True)
+class TarListing(Listing):
+    """Images inside an uncompressed tar: `offsets` of their first bytes, `sizes` in bytes."""
+
+    archive: Path
+    offsets: Ints
+    sizes: Ints
+
+    def read(self, i: int) -> bytes:
+        return os.pread(_descriptor(self.archive), int(self.sizes[i]), int(self.offsets[i]))
+
+    def part(self, start: int, stop: int) -> Self:
+        cut = slice(start, stop)
+        return type(self)(
+            self.paths[cut], self.labels[cut], self.archive, self.offsets[cut], self.sizes[cut]
+        )
+
+    def identity(self) -> str:
+        return _digest(self.paths, self.labels, self.sizes)
+
+
+@dataclass(frozen=True)
+class ArrayListing(Listing):
+    """Images that come as one array (N, H, W) or (N, H, W, 3)."""
+
+    images: Pixels
+
+    def read(self, i: int) -> Pixels:
+        pixels: Pixels = self.images[i]
+        return pixels
+
+    def part(self, start: int, stop: int) -> Self:
+        cut = slice(start, stop)
+        return type(self)(self.paths[cut], self.labels[cut], self.images[cut])
+
+    def identity(self) -> str:
+        return _digest(self.paths, self.labels, self.images)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Labelled images to prepare.
+
+    `classes` are (id, name) in the order of the labels; `splits` has "train" and "val".
+    `annotations` is a folder of ground truth, where the source has one.
+    """
+
+    name: str
+    classes: tuple[tuple[str, str], ...]
+    splits: Mapping[str, Listing]
+    annotations: Path | None = None
+
+    def identity(self) -> str:
+        """Digest of classes, paths, labels and file sizes; no file is opened for it.
+
+        It misses a file that was replaced by another of the same name and size.
+        """
+        parts = [f"{split} {files.identity()}" for split, files in sorted(self.splits.items())]
+        return hashlib.sha256("\n".join([repr(self.classes), *parts]).encode()).hexdigest()
+
+
+@cache
+def _descriptor(archive: Path) -> int:
+    """An open archive stays open: a process reads thousands of images from it."""
+    return os.open(archive, os.O_RDONLY)
+
+
+def _digest(paths: Sequence[str], *columns: NDArray[np.generic]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(os.fsencode(path) + b"\0")
+    for column in columns:
+        digest.update(np.ascontiguousarray(column).data)
+    return digest.hexdigest()

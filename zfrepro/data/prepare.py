@@ -1,0 +1,282 @@
+"""Preparation: raw images of any kind to one array a split, an index, and the mean image.
+
+Section 3 of the paper: the shorter side is resized to 256 (here `image_size`), the centre square
+is kept, and the mean image over the training set is taken per pixel.
+
+The work is cut into shards that several processes decode (`shards.py`). Memory does not grow with
+the number of images but for a few bytes of listing each; a killed preparation goes on from its
+last whole shard and ends with the same manifest, byte for byte.
+"""
+
+import hashlib
+import json
+import logging
+import multiprocessing
+import os
+import shutil
+import signal
+from collections.abc import Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from itertools import islice, starmap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from zfrepro.data import preview, shards
+from zfrepro.data.decode import FILTERS
+from zfrepro.data.index import Merged, merge
+from zfrepro.data.listing import Listing, Source
+from zfrepro.data.shards import Recipe, Shard
+from zfrepro.files import atomic_path, die_with_parent, write_json
+
+MANIFEST = "manifest.json"
+STORAGES = ("uint8", "jpeg")
+LISTED = 20  # bad images named in the error
+
+log = logging.getLogger(__name__)
+
+Manifest = dict[str, Any]
+
+
+class PreparationError(ValueError):
+    """Images that cannot be prepared as asked; the message lists what is wrong."""
+
+
+def prepare(
+    source: Source,
+    work: Path,
+    *,
+    image_size: int,
+    filter: str,
+    storage: str,
+    jpeg_quality: int,
+    workers: int,
+    max_bad_share: float = 0.001,
+    fingerprint: str = "",
+    config: Mapping[str, Any] | None = None,
+    progress: bool = True,
+) -> Manifest:
+    """Prepares `source` in the folder `work`, or returns at once where that has been done.
+
+    Args:
+        fingerprint: names the preparation; what `work` holds of another one is refused.
+        config: what the manifest records as the configuration that asked for it.
+        workers: decoding processes; 0 or 1 decodes in this one.
+        max_bad_share: files without pixels that are skipped, as a share of all.
+
+    Returns:
+        The manifest, which also stands in `work`. `names_of` tells which files are the result.
+
+    Raises:
+        PreparationError: an unknown filter or storage, too many bad files, no room on the disk, or
+            a `work` that holds another preparation.
+    """
+    _check_choices(filter=(filter, FILTERS), storage=(storage, STORAGES))
+    recipe = Recipe(image_size, filter, storage, jpeg_quality)
+    if (work / MANIFEST).is_file():
+        return _finished(work, fingerprint)
+    _begin(work, source, recipe, fingerprint)
+    _make_shards(work, source, recipe, workers, progress)
+    splits = {
+        split: merge(work, split, len(files), len(source.classes))
+        for split, files in source.splits.items()
+    }
+    _check_bad(work, splits, max_bad_share)
+    _warn_of_untrained(source, splits["train"])
+    if storage == "jpeg":
+        for split, files in source.splits.items():
+            _pack(work, split, len(files))
+    mean = _mean_image(work, len(source.splits["train"]), splits["train"].images)
+    _copy_annotations(source, work)
+    manifest = {
+        "fingerprint": fingerprint,
+        **_manifest(source, recipe, splits, mean),
+        "config": dict(config or {}),
+    }
+    preview.write(work, manifest)
+    write_json(work / MANIFEST, manifest)
+    shutil.rmtree(work / shards.FOLDER)
+    return manifest
+
+
+def names_of(manifest: Manifest, work: Path) -> list[str]:
+    """Files and folders of `work` that make up the prepared set."""
+    suffix = "npy" if manifest["storage"] == "uint8" else "jpegs"
+    of_splits = [f"{split}.{kind}" for split in manifest["splits"] for kind in (suffix, "parquet")]
+    names = [MANIFEST, *of_splits, "mean.npy", "preview.png"]
+    return [*names, "annotations"] if (work / "annotations").is_dir() else names
+
+
+def _check_choices(**choices: tuple[str, Any]) -> None:
+    for key, (value, known) in choices.items():
+        if value not in known:
+            raise PreparationError(f"data.{key} is {value!r}; it can be {', '.join(known)}")
+
+
+def _finished(work: Path, fingerprint: str) -> Manifest:
+    manifest: Manifest = json.loads((work / MANIFEST).read_text(encoding="utf-8"))
+    if manifest["fingerprint"] != fingerprint:
+        raise PreparationError(
+            f"{work} holds preparation {manifest['fingerprint']!r}, not {fingerprint!r}: remove it"
+        )
+    shutil.rmtree(work / shards.FOLDER, ignore_errors=True)  # a kill may have come before that
+    return manifest
+
+
+def _begin(work: Path, source: Source, recipe: Recipe, fingerprint: str) -> None:
+    """Makes the shard folder and the arrays that the shards are written into."""
+    plan = work / shards.FOLDER / "plan.json"
+    mine = {"fingerprint": fingerprint, "recipe": vars(recipe), "source": source.identity()}
+    if plan.is_file() and json.loads(plan.read_text(encoding="utf-8")) != mine:
+        raise PreparationError(f"{work} holds another, unfinished preparation: remove it")
+    if not plan.is_file():
+        _check_room(work, source, recipe)
+    if recipe.storage == "uint8":
+        for split, files in source.splits.items():
+            _allocate(shards.array_path(work, split), len(files), recipe.image_size)
+    write_json(plan, mine)
+
+
+def _check_room(work: Path, source: Source, recipe: Recipe) -> None:
+    images = sum(len(files) for files in source.splits.values())
+    needed = images * recipe.image_size**2 * 3
+    work.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(work).free
+    if recipe.storage == "uint8" and needed > free:
+        raise PreparationError(
+            f"{images} images need {needed / 1e9:.1f} GB as uint8, and {work} has "
+            f"{free / 1e9:.1f} GB free: data.storage=jpeg needs about a sixth of it"
+        )
+
+
+def _allocate(path: Path, images: int, size: int) -> None:
+    if not path.is_file():
+        with atomic_path(path) as temporary:
+            np.lib.format.open_memmap(temporary, "w+", np.uint8, (images, size, size, 3))
+
+
+def _make_shards(work: Path, source: Source, recipe: Recipe, workers: int, progress: bool) -> None:
+    """Makes the shards that have no record yet."""
+    cut = [s for split, files in source.splits.items() for s in shards.cut(split, len(files))]
+    missing = [shard for shard in cut if not shards.record_path(work, shard).is_file()]
+    total, ahead = sum(map(len, cut)), sum(map(len, missing))
+    tasks = (
+        (work, recipe, shard, source.splits[shard.split].part(shard.start, shard.stop))
+        for shard in missing
+    )
+    with tqdm(
+        desc=f"preparing {source.name}", unit="image", total=total, initial=total - ahead,
+        disable=not progress,
+    ) as bar:  # fmt: skip
+        for images in _results(tasks, min(workers, len(missing))):
+            bar.update(images)
+
+
+def _results(tasks: Iterator[tuple[Path, Recipe, Shard, Listing]], workers: int) -> Iterator[int]:
+    """`make_shard` of each task, in any order; few tasks are in memory at a time."""
+    if workers <= 1:
+        yield from starmap(shards.make_shard, tasks)
+        return
+    with _pool(workers) as pool:
+        waiting: set[Future[int]] = set()
+        while True:
+            free = 2 * workers - len(waiting)
+            waiting |= {pool.submit(shards.make_shard, *task) for task in islice(tasks, free)}
+            if not waiting:
+                return
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Fresh processes (a fork would copy threads' locks) that end with the block or with us."""
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(
+        workers, multiprocessing.get_context("spawn"), _start_worker, (os.getpid(),)
+    )
+    try:
+        yield pool
+    except BaseException:
+        for child in set(multiprocessing.active_children()) - others:
+            child.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start_worker(parent: int) -> None:
+    die_with_parent()
+    if os.getppid() != parent:  # it ended before it could be watched
+        os._exit(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends the rest
+
+
+def _check_bad(work: Path, splits: Mapping[str, Merged], max_bad_share: float) -> None:
+    bad = sum(merged.skipped for merged in splits.values())
+    images = bad + sum(merged.images for merged in splits.values())
+    if bad <= max_bad_share * images:
+        return
+    listed = [line for merged in splits.values() for line in merged.bad][:LISTED]
+    more = f"\n  and {bad - len(listed)} more" if bad > len(listed) else ""
+    raise PreparationError(
+        f"{bad} of {images} files give no pixels, more than data.max_bad_share={max_bad_share:g} "
+        f"allows ({', '.join(str(work / f'{split}.parquet') for split in splits)} list them all, "
+        "with the reason):\n  " + "\n  ".join(listed) + more
+    )
+
+
+def _warn_of_untrained(source: Source, train: Merged) -> None:
+    for (id_, _), images in zip(source.classes, train.per_class, strict=True):
+        if not images:
+            log.warning("class %s has no good training image", id_)
+
+
+def _pack(work: Path, split: str, images: int) -> None:
+    """The shards' files of JPEGs as one."""
+    with atomic_path(work / f"{split}.jpegs") as temporary, temporary.open("wb") as packed:
+        for shard in shards.cut(split, images):
+            with shards.packed_path(work, shard).open("rb") as part:
+                shutil.copyfileobj(part, packed, 1 << 20)
+
+
+def _mean_image(work: Path, images: int, good: int) -> NDArray[np.float32]:
+    """float32 (S, S, 3), from exact sums: the order of the shards leaves no trace."""
+    total = sum(
+        np.load(shards.sums_path(work, shard)).astype(np.int64)
+        for shard in shards.cut("train", images)
+    )
+    mean: NDArray[np.float32] = (total / good).astype(np.float32)
+    with atomic_path(work / "mean.npy") as temporary, temporary.open("wb") as file:
+        np.save(file, mean)
+    return mean
+
+
+def _copy_annotations(source: Source, work: Path) -> None:
+    if source.annotations is None:
+        return
+    partial = work / "annotations.part"
+    for folder in (partial, work / "annotations"):
+        shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(source.annotations, partial)
+    partial.rename(work / "annotations")
+
+
+def _manifest(
+    source: Source, recipe: Recipe, splits: Mapping[str, Merged], mean: NDArray[np.float32]
+) -> Manifest:
+    """What was made. `digest` covers what training reads, and nothing of where it came from."""
+    decides = {
+        "image_size": recipe.image_size,
+        "storage": recipe.storage,
+        "filter": recipe.filter,
+        "classes": [{"id": id_, "name": name} for id_, name in source.classes],
+        "splits": {split: merged.summary() for split, merged in splits.items()},
+        "mean_sha256": hashlib.sha256(mean.tobytes()).hexdigest(),
+    }
+    text = json.dumps(decides, sort_keys=True, ensure_ascii=False)
+    return {**decides, "digest": hashlib.sha256(text.encode()).hexdigest(), "source": source.name}

@@ -1,0 +1,220 @@
+"""Prepared images, read at the speed of memory: only the pixels of a crop are copied.
+
+A prepared set is a folder that `prepare` wrote: `manifest.json`, and for each split an index
+(`train.parquet`) and the pixels, as one array (`train.npy`) or as packed JPEGs (`train.jpegs`).
+"""
+
+import io
+import json
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+
+Ints = NDArray[np.int64]
+Pixels = NDArray[np.uint8]
+
+
+class StoreError(OSError):
+    """A prepared set that is not there, or not whole; says which file and what to do."""
+
+
+class PreparedSet:
+    """A folder of prepared images.
+
+    Raises (on opening, and on the first use of a split):
+        StoreError: a file is missing, cut off, or not the one the manifest tells of.
+    """
+
+    def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.image_size: int = manifest["image_size"]
+        self.classes = tuple((c["id"], c["name"]) for c in manifest["classes"])
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Self:
+        path = Path(folder) / "manifest.json"
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            prepared = cls(Path(folder), manifest)
+        except FileNotFoundError as error:
+            raise StoreError(f"{path} is not there: `dvc repro prepare` makes it") from error
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise StoreError(f"{path} is no manifest of a prepared set ({error})") from error
+        for name in manifest["splits"]:
+            prepared.split(name)
+        return prepared
+
+    @cached_property
+    def mean(self) -> NDArray[np.float32]:
+        """The mean training image, (S, S, 3), between 0 and 255."""
+        path = self.folder / "mean.npy"
+        mean: NDArray[np.float32] = _map(path, self.manifest)
+        _check_shape(path, mean.shape, (self.image_size, self.image_size, 3), self.manifest)
+        return np.array(mean)
+
+    def split(self, name: str) -> "Split":
+        """The images of a split ("train" or "val")."""
+        if name not in self.manifest["splits"]:
+            known = ", ".join(self.manifest["splits"])
+            raise StoreError(f"{self.folder} has no split {name!r}; it has {known}")
+        return Split(self.folder, name, self.manifest)
+
+
+class Split:
+    """The good images of a split, numbered 0 to n - 1.
+
+    Safe to hand to other processes: what is opened here is opened anew there.
+    """
+
+    def __init__(self, folder: Path, name: str, manifest: dict[str, Any]) -> None:
+        self.name = name
+        self.image_size: int = manifest["image_size"]
+        self._index = _existing(folder / f"{name}.parquet", manifest)
+        table = pq.read_table(self._index, columns=["label", "reason", "offset", "length"])
+        good = table["reason"].is_null().to_numpy()
+        self._rows: Ints = np.flatnonzero(good)
+        self.labels: Ints = table["label"].to_numpy()[good]
+        expected = manifest["splits"][name]
+        if (len(self), len(good)) != (expected["images"], expected["images"] + expected["skipped"]):
+            raise _unfit(self._index, f"lists {len(self)} good images of {len(good)}", manifest)
+        self._pixels: _Array | _Packed
+        if manifest["storage"] == "uint8":
+            self._pixels = _Array(folder / f"{name}.npy", len(good), manifest)
+        else:
+            places = table["offset"].to_numpy(), table["length"].to_numpy()
+            self._pixels = _Packed(folder / f"{name}.jpegs", *places, manifest)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def paths(self) -> list[str]:
+        """Where each image came from, relative to the root of its source."""
+        column = pq.read_table(self._index, columns=["path"])["path"]
+        paths: list[str] = column.take(self._rows).to_pylist()
+        return paths
+
+    def __getitem__(self, i: int) -> Pixels:
+        """The whole i-th image, (S, S, 3)."""
+        return np.array(self._pixels.image(int(self._rows[i])))
+
+    def read(
+        self,
+        indices: ArrayLike,
+        tops: ArrayLike | None = None,
+        lefts: ArrayLike | None = None,
+        crop: int | None = None,
+    ) -> Pixels:
+        """Crops of B images, (B, crop, crop, 3).
+
+        Args:
+            indices: (B,) image numbers.
+            tops, lefts: (B,) first row and column of each crop; without them the crop is central.
+            crop: side of the crops; without it, that of the whole image.
+
+        Raises:
+            ValueError: a crop that does not lie within its image.
+        """
+        rows = self._rows[np.asarray(indices)]
+        side = self.image_size if crop is None else crop
+        places = self._places(tops, len(rows), side), self._places(lefts, len(rows), side)
+        batch = np.empty((len(rows), side, side, 3), dtype=np.uint8)
+        for out, row, top, left in zip(batch, rows.tolist(), *places, strict=True):
+            out[:] = self._pixels.image(row)[top : top + side, left : left + side]
+        return batch
+
+    def _places(self, places: ArrayLike | None, count: int, side: int) -> list[int]:
+        room = self.image_size - side
+        if places is None:
+            places = np.full(count, room // 2)
+        listed = np.asarray(places)
+        if room < 0 or (count and not 0 <= listed.min() <= listed.max() <= room):
+            raise ValueError(
+                f"a crop of {side} at {listed.min()} to {listed.max()} does not lie within "
+                f"{self.image_size} pixels"
+            )
+        integers: list[int] = listed.tolist()
+        return integers
+
+
+class _Array:
+    """Rows of a memory-mapped array: nothing is read before it is used."""
+
+    def __init__(self, path: Path, rows: int, manifest: dict[str, Any]) -> None:
+        self._path = _existing(path, manifest)
+        self._manifest = manifest
+        size = manifest["image_size"]
+        _check_shape(path, self._mapped.shape, (rows, size, size, 3), manifest)
+
+    def image(self, row: int) -> Pixels:
+        pixels: Pixels = self._mapped[row]
+        return pixels
+
+    @cached_property
+    def _mapped(self) -> Pixels:
+        # as a plain array: each slice of a memmap would be a memmap, at several microseconds
+        return np.asarray(_map(self._path, self._manifest))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key != "_mapped"}
+
+
+class _Packed:
+    """JPEGs in one file, decoded when they are asked for."""
+
+    def __init__(self, path: Path, offsets: Ints, lengths: Ints, manifest: dict[str, Any]) -> None:
+        self._path = _existing(path, manifest)
+        self._offsets, self._lengths = offsets, lengths
+        if path.stat().st_size != lengths.sum():
+            raise _unfit(path, f"has {path.stat().st_size} bytes, not {lengths.sum()}", manifest)
+
+    def image(self, row: int) -> Pixels:
+        packed = os.pread(self._descriptor, int(self._lengths[row]), int(self._offsets[row]))
+        return np.asarray(Image.open(io.BytesIO(packed)))
+
+    @cached_property
+    def _descriptor(self) -> int:
+        return os.open(self._path, os.O_RDONLY)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key != "_descriptor"}
+
+    def __del__(self) -> None:
+        if "_descriptor" in vars(self):
+            os.close(self._descriptor)
+
+
+def _existing(path: Path, manifest: dict[str, Any]) -> Path:
+    if not path.is_file():
+        raise _unfit(path, "is not there", manifest)
+    return path
+
+
+def _map(path: Path, manifest: dict[str, Any]) -> NDArray[Any]:
+    try:
+        mapped: NDArray[Any] = np.load(_existing(path, manifest), mmap_mode="r")
+    except ValueError as error:  # a cut-off file is shorter than its header says
+        raise _unfit(path, f"is no whole array ({error})", manifest) from error
+    return mapped
+
+
+def _check_shape(
+    path: Path, shape: Sequence[int], expected: Sequence[int], manifest: dict[str, Any]
+) -> None:
+    if tuple(shape) != tuple(expected):
+        raise _unfit(path, f"has shape {tuple(shape)}, not {tuple(expected)}", manifest)
+
+
+def _unfit(path: Path, what: str, manifest: dict[str, Any]) -> StoreError:
+    return StoreError(
+        f"{path} {what}, and does not fit the manifest beside it: remove "
+        f".checkpoints/{manifest['fingerprint']} and prepare again (`dvc repro -f prepare`)"
+    )
