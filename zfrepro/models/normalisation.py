@@ -15,6 +15,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 CHUNK = 2**18  # values worked on at a time on a CPU: a few such buffers stay in its cache
+FLAT = 1e-4  # added to LCN's deviation: an image without contrast is not divided by its rounding
 
 
 class LocalResponseNorm(nn.Module):
@@ -148,7 +149,7 @@ class _Belt:
         return x.reshape(-1, self.values)
 
     def _rows_at_a_time(self, x: Tensor) -> int:
-        """All on an accelerator; on a CPU as many as its cache holds, in chunks of about one length."""
+        """All on an accelerator; on a CPU as many as its cache holds, in chunks of like length."""
         rows = x.numel() // self.values
         chunks = ceil(x.numel() / CHUNK) if x.device.type == "cpu" else 1
         return ceil(rows / chunks)
@@ -191,8 +192,7 @@ class LocalContrastNorm(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             wide = x.to(torch.promote_types(x.dtype, torch.float32))
             v = wide - self._local_mean(wide)
-            tiny = torch.finfo(v.dtype).tiny  # keeps the root's gradient finite where v is 0
-            sigma = (self._local_mean(v * v) + tiny).sqrt()  # (N, 1, H, W)
+            sigma = (self._local_mean(v * v) + FLAT**2).sqrt()  # (N, 1, H, W)
             c = sigma.mean(dim=(2, 3), keepdim=True)
             return (v / torch.maximum(sigma, c)).to(x.dtype)
 

@@ -1,0 +1,160 @@
+"""Training steps of the full-width ZFNet at 224, batch 64: images a second.
+
+    python -m benchmarks.training_step
+
+Ours, as trained by `zfrepro.train` (bf16 autocast, channels_last, LRN), and the same without
+normalisation, against pytorchcv's `zfnet` in plain fp32 PyTorch. A step is forward, loss, backward
+and SGD with momentum, for ours with filter clipping. Each net lives in a process of its own, as a
+user would run it, and they take turns, so a busy machine slows all of them alike: read the ratios.
+Writes benchmarks/results/training_step.json.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import statistics
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+ROUNDS, WARM_UP = 5, 2
+STEPS = {"pytorchcv": 1, "ours": 4, "ours without normalisation": 4}  # in a round
+BATCH, CROP, CLASSES = 64, 224, 1000
+RESULT = Path(__file__).parent / "results" / "training_step.json"
+
+Step = Callable[[], None]
+
+
+def pytorchcv_step() -> Step:
+    """What plain PyTorch does with the published code: fp32, the default memory layout."""
+    import torch
+    from pytorchcv.model_provider import get_model
+
+    net = get_model("zfnet")
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+    images, labels = batch()
+
+    def step() -> None:
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(net(images), labels).backward()
+        optimizer.step()
+
+    return step
+
+
+def our_step(normalisation: str) -> Step:
+    """The step of `zfrepro.training`, without Lightning."""
+    import torch
+
+    from zfrepro.config import compose
+    from zfrepro.models.clipping import clip_filters, convolutions
+    from zfrepro.models.convnet import build
+    from zfrepro.models.memory import keep_freed_memory
+
+    keep_freed_memory()
+    torch.set_flush_denormal(True)
+    config = compose(["+experiment=tab3_zfnet", "model.width=1.0"])
+    spec = {**config["model"], "normalisation": normalisation}
+    net = build(**spec, classes=CLASSES, crop=CROP).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(
+        net.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4, fused=True
+    )
+    images, labels = batch()
+    images = images.to(memory_format=torch.channels_last)
+    convs = convolutions(net)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = net(images)
+        torch.nn.functional.cross_entropy(logits.float(), labels).backward()
+        optimizer.step()
+        clip_filters(convs)
+
+    return step
+
+
+def batch() -> tuple[Any, Any]:
+    """Images (64, 3, 224, 224) in [-128, 128] and labels (64,)."""
+    import torch
+
+    torch.manual_seed(0)
+    images = torch.rand(BATCH, 3, CROP, CROP) * 256 - 128
+    return images, torch.randint(0, CLASSES, (BATCH,))
+
+
+def serve(name: str, pipe: Connection) -> None:
+    """Worker: for each number received, take that many steps and send the seconds."""
+    makers: dict[str, Callable[[], Step]] = {
+        "pytorchcv": pytorchcv_step,
+        "ours": lambda: our_step("lrn"),
+        "ours without normalisation": lambda: our_step("none"),
+    }
+    step = makers[name]()
+    while steps := pipe.recv():
+        start = time.perf_counter()
+        for _ in range(steps):
+            step()
+        pipe.send(time.perf_counter() - start)
+
+
+def start(name: str) -> Connection:
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    context.Process(target=serve, args=(name, there), daemon=True).start()
+    there.close()  # so that a worker that fails is noticed
+    return here
+
+
+def speed(pipe: Connection, steps: int) -> float:
+    """Images a second over so many steps of one worker."""
+    pipe.send(steps)
+    seconds: float = pipe.recv()
+    return BATCH * steps / seconds
+
+
+def measure() -> dict[str, list[float]]:
+    """Images a second of each net, one figure a round; the first steps do not count."""
+    pipes = {name: start(name) for name in STEPS}
+    for pipe in pipes.values():
+        speed(pipe, WARM_UP)
+    speeds: dict[str, list[float]] = {name: [] for name in STEPS}
+    for _ in range(ROUNDS):
+        for name, pipe in pipes.items():
+            speeds[name].append(speed(pipe, STEPS[name]))
+    for pipe in pipes.values():
+        pipe.send(0)
+    return speeds
+
+
+def ratio(above: list[float], below: list[float]) -> float:
+    """Median over the rounds."""
+    return statistics.median(a / b for a, b in zip(above, below, strict=True))
+
+
+def main() -> None:
+    import torch
+
+    from zfrepro.files import write_json
+
+    speeds = measure()
+    ours, bare = speeds["ours"], speeds["ours without normalisation"]
+    result = {
+        "images_per_second": {name: statistics.median(each) for name, each in speeds.items()},
+        "ours / pytorchcv": ratio(ours, speeds["pytorchcv"]),
+        "ours / ours without normalisation": ratio(ours, bare),
+        "rounds": speeds,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+    write_json(RESULT, result)
+    for name, figure in result["images_per_second"].items():
+        print(f"{name:30} {figure:7.1f} images/s")
+    print(f"ours / pytorchcv: {result['ours / pytorchcv']:.1f} (at least 7)")
+    print(f"with LRN / without: {result['ours / ours without normalisation']:.3f} (at least 0.85)")
+
+
+if __name__ == "__main__":
+    main()
