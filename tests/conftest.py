@@ -8,7 +8,7 @@ def prepared_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """With resolved configurations and prepared images, tracking off."""
     project = copy_project(tmp_path_factory.mktemp("project"))
     config = project.root / "conf" / "config.yaml"
-    config.write_text(config.read_text().replace("tracking: mlflow", "tracking: off"))
+    config.write_text(config.read_text().replace("tracking: mlflow", "tracking: disabled"))
     for module, *args in (["pipelines.resolve"], ["pipelines.prepare", "source"]):
         done = project.run(module, *args)
         assert done.returncode == 0, done.stderr

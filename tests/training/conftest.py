@@ -68,7 +68,7 @@ def tiny_config() -> dict[str, Any]:
             "training.epochs=4",
             "training.batch=30",
             "training.precision=32-true",
-            "trainer.progress=off",
+            "trainer.progress=none",
         ],
     )
 

@@ -37,11 +37,10 @@ class EpochEnd(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         assert isinstance(module, Classifier)  # noqa: S101
         self._add_speed(trainer, module.history[-1])
-        # every process takes part: a sharded strategy gathers the weights
-        state = trainer._checkpoint_connector.dump_checkpoint()
+        unfinished = self._folder / f".{CHECKPOINT}.part"
+        trainer.save_checkpoint(unfinished, weights_only=False)  # on every process
         if trainer.is_global_zero:
-            with atomic_path(self._folder / CHECKPOINT) as path:
-                trainer.strategy.save_checkpoint(state, path)
+            unfinished.replace(self._folder / CHECKPOINT)
             write_curves(self._folder / CURVES, module.history)
             self._report(module.history[-1])
 
@@ -79,7 +78,7 @@ class Bar(TQDMProgressBar):
 
 
 def progress(kind: str) -> list[pl.Callback]:
-    """The callbacks of `trainer.progress`: auto, bar, lines or off.
+    """The callbacks of `trainer.progress`: auto, bar, lines or none.
 
     Raises:
         ValueError: another word.
@@ -89,7 +88,7 @@ def progress(kind: str) -> list[pl.Callback]:
     kinds: dict[str, list[pl.Callback]] = {
         "bar": [Bar(refresh_rate=10)],
         "lines": [EpochLines()],
-        "off": [],
+        "none": [],
     }
     if kind not in kinds:
         raise ValueError(f"trainer.progress is {kind!r}; it can be auto, {', '.join(kinds)}")

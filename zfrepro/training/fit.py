@@ -1,5 +1,6 @@
 """Trains one network to the end, from wherever an earlier attempt left it."""
 
+import logging
 import os
 import signal
 import sys
@@ -15,10 +16,13 @@ from torch import Tensor
 from zfrepro.data.module import PreparedData
 from zfrepro.data.store import PreparedSet
 from zfrepro.models.convnet import ConvNet, build
+from zfrepro.models.memory import keep_freed_memory
 from zfrepro.training.callbacks import CHECKPOINT, EpochEnd, progress
 from zfrepro.training.module import Classifier, DivergedError, Row
 
 Config = Mapping[str, Any]
+
+logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no tips between the epochs
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,9 @@ def make_trainer(
     """Lightning's trainer; what it would otherwise log, save and shuffle is ours to decide."""
     options = config["trainer"]
     if options["accelerator"] == "cpu":
+        keep_freed_memory()
+        # as weights decay their momenta pass through denormals, on which a CPU is slow
+        torch.set_flush_denormal(True)
         share_cores(options["devices"])
     bars = progress(options["progress"])
     return pl.Trainer(
@@ -117,8 +124,8 @@ def make_trainer(
         strategy=options["strategy"],
         precision=precision,  # type: ignore[arg-type]
         max_epochs=config["training"]["epochs"],
-        # bars and lines first: EpochEnd's checkpoint marks the epoch as over
-        callbacks=[*bars, EpochEnd(folder, report)],
+        # an epoch that a line tells of is safe: its checkpoint comes first
+        callbacks=[EpochEnd(folder, report), *bars],
         default_root_dir=folder,
         logger=False,
         enable_checkpointing=False,
