@@ -2,9 +2,9 @@
 
 import argparse
 import os
+import warnings
 from pathlib import Path
 
-import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image, ImageDraw
 
@@ -14,6 +14,8 @@ from zfrepro.files import atomic_path
 
 CELL = 96  # pixels
 CAPTION = 14  # pixels
+IMAGES = 8  # of each class
+ROW_WIDTH = IMAGES * CELL
 
 
 def main() -> None:
@@ -28,31 +30,34 @@ def main() -> None:
         workers=arguments.workers,
     )
     if arguments.contact_sheet:
-        sheet = contact_sheet(arguments.out, columns=10)
+        sheet = contact_sheet(arguments.out)
         with atomic_path(arguments.contact_sheet) as temporary:
             sheet.save(temporary, "PNG")
 
 
-def contact_sheet(root: Path, columns: int) -> Image.Image:
-    """A row a class, `columns` training images each, under the class's name."""
+def contact_sheet(root: Path) -> Image.Image:
+    """A few training images of each class under its name, in two columns of classes."""
     table = pq.read_table(root / "annotations" / "train.parquet", columns=["path", "wnid", "name"])
-    frame = table.to_pandas()
-    groups = list(frame.groupby("wnid"))
-    sheet = Image.new("RGB", (columns * CELL, len(groups) * (CELL + CAPTION)), "white")
+    classes = list(table.to_pandas().groupby("wnid"))
+    rows = -(-len(classes) // 2)
+    sheet = Image.new("RGB", (2 * ROW_WIDTH + CELL // 4, rows * (CELL + CAPTION)), "white")
     draw = ImageDraw.Draw(sheet)
-    for row, (wnid, images) in enumerate(groups):
-        top = row * (CELL + CAPTION)
-        draw.text((2, top + 1), f"{wnid}  {images['name'].iloc[0]}", fill="black")
-        for column, path in enumerate(images["path"].head(columns)):
-            sheet.paste(_thumbnail(root / path), (column * CELL, top + CAPTION))
+    for place, (wnid, images) in enumerate(classes):
+        left, top = place // rows * (ROW_WIDTH + CELL // 4), place % rows * (CELL + CAPTION)
+        draw.text((left + 2, top + 1), f"{wnid}  {images['name'].iloc[0]}", fill="black")
+        for column, path in enumerate(images["path"].head(IMAGES)):
+            sheet.paste(_thumbnail(root / path), (left + column * CELL, top + CAPTION))
     return sheet
 
 
 def _thumbnail(path: Path) -> Image.Image:
-    with Image.open(path) as image:
-        whole = image.convert("RGB")
+    """The largest central square of an image."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Corrupt EXIF")  # one such image is planted
+        with Image.open(path) as image:
+            whole = image.convert("RGB")
     side = min(whole.size)
-    left, top = (np.array(whole.size) - side) // 2
+    left, top = (whole.width - side) // 2, (whole.height - side) // 2
     return whole.resize(
         (CELL, CELL), Image.Resampling.BICUBIC, (left, top, left + side, top + side)
     )
@@ -65,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--out", type=Path, required=True, help="root of the image tree")
-    parser.add_argument("--contact-sheet", type=Path, help="also write this PNG, a row a class")
+    parser.add_argument("--contact-sheet", type=Path, help="PNG with a few images a class")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--classes", type=int, default=len(IMAGENET_LIKE))
     parser.add_argument("--train-images", type=int, default=3000, help="over all classes")

@@ -40,14 +40,14 @@ class Noise:
 
 def backdrop(rng: np.random.Generator, noise: Noise, height: int, width: int) -> Canvas:
     """A muted two-colour landscape of noise with clutter in front of it."""
-    level = rng.uniform(0.25, 0.8)
+    level = rng.uniform(0.35, 0.85)
     hue, other = rng.uniform(0, 360), rng.normal(0, 50)
-    near = colour(hue, rng.uniform(0.05, 0.4), level)
-    far = colour(hue + other, rng.uniform(0.05, 0.4), level + rng.uniform(-0.3, 0.3))
-    mix = 0.5 + 0.3 * noise.cut(rng, height, width)
+    near = colour(hue, rng.uniform(0.04, 0.3), level)
+    far = colour(hue + other, rng.uniform(0.04, 0.3), level + rng.uniform(-0.3, 0.3))
+    mix = 0.5 + 0.24 * noise.cut(rng, height, width)
     mix += _horizon(rng, height)
     pixels = near + np.clip(mix, 0, 1)[:, :, None] * (far - near)
-    pixels += (rng.uniform(0.02, 0.06) * noise.cut(rng, height, width))[:, :, None]
+    pixels += (rng.uniform(0.01, 0.04) * noise.cut(rng, height, width))[:, :, None]
     canvas = Canvas(pixels.astype(np.float32))
     _clutter(rng, canvas)
     canvas.covered[:] = 0

@@ -16,6 +16,7 @@ Matrix = npt.NDArray[np.float64]
 Paint = Colour | Callable[[Field, Field], Field]  # one colour, or (x, y) -> (h, w, 3)
 
 OVERHANG = 1.25  # no shape leaves this multiple of its unit square
+SEEN = 0.15  # share of a pixel from which on a shape shows; whiskers are thinner than a pixel
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class Canvas:
     def paint(
         self, shape: str, frame: Frame, paint: Paint, light: Light | None, opacity: float = 1.0
     ) -> Box | None:
-        """Paints a shape; returns the box of the pixels that it half covers, if any."""
+        """Paints a shape; returns the box of the pixels in which it shows, if any."""
         window = frame.window(self.height, self.width)
         if window[0].start >= window[0].stop or window[1].start >= window[1].stop:
             return None
@@ -108,7 +109,7 @@ class Canvas:
         patch = self.pixels[window]
         patch += (opacity * alpha)[:, :, None] * (tint - patch)
         np.maximum(self.covered[window], alpha, out=self.covered[window])
-        return box_of(alpha > 0.5, window[0].start, window[1].start)
+        return box_of(alpha > SEEN, window[0].start, window[1].start)
 
     def darken(self, frame: Frame, strength: float) -> None:
         """A soft round shadow that ends at the frame's unit circle."""

@@ -47,10 +47,10 @@ IMAGENET_LIKE: tuple[Kind, ...] = (
     Kind("n90000105", "horned owl", "egg", (0.8, 1.0), "scales", ("tufts", "big eyes", "beak"), 30, 0.45, "face"),
     Kind("n90000106", "hot-air balloon", "drop", (0.95, 1.05), "gores", ("basket",), 200, 0.55),
     Kind("n90000107", "brown bear", "disc", (1.0, 0.88), "plain", ("round ears", "button eyes", "muzzle"), 25, 0.5, "face"),
-    Kind("n90000108", "starfish, sea star", "star", (1.1, 1.1), "spots", (), 20, 0.4, "top"),
+    Kind("n90000108", "starfish, sea star", "star", (1.1, 1.1), "spots", (), 20, 0.34, "top"),
     Kind("n90000109", "kite", "diamond", (0.8, 1.0), "checks", ("ribbon",), 220, 0.6),
     Kind("n90000110", "snail", "disc", (0.85, 0.85), "spiral", ("foot",), 35, 0.5, "side"),
-    Kind("n90000111", "dairy cow", "box", (0.75, 0.95), "patches", ("horns", "side ears", "button eyes", "broad muzzle"), 20, 0.5, "face"),
+    Kind("n90000111", "dairy cow", "box", (0.78, 0.95), "patches", ("horns", "side ears", "button eyes", "broad muzzle"), 20, 0.5, "face"),
     Kind("n90000112", "honeybee, bee", "egg", (0.62, 0.95), "bands", ("wings", "antennae", "head"), 45, 0.55, "top"),
     Kind("n90000113", "umbrella, parasol", "dome", (1.05, 0.7), "gores", ("handle",), 300, 0.5),
     Kind("n90000114", "carp", "spindle", (1.05, 0.7), "scales", ("tail fin", "side eye"), 40, 0.45, "side"),
@@ -58,7 +58,7 @@ IMAGENET_LIKE: tuple[Kind, ...] = (
     Kind("n90000116", "sunflower, daisy", "flower", (1.0, 1.0), "rays", ("blossom",), 50, 0.5),
     Kind("n90000117", "sea turtle", "hexagon", (0.82, 0.95), "checks", ("flippers",), 110, 0.62, "top"),
     Kind("n90000118", "red fox", "shield", (0.95, 0.95), "saddle", ("pointed ears", "eyes", "snout"), 18, 0.5, "face"),
-    Kind("n90000119", "stag beetle", "box", (0.65, 0.95), "plain", ("six legs", "mandibles", "head"), 140, 0.5, "top"),
+    Kind("n90000119", "stag beetle", "egg", (0.72, 0.95), "plain", ("six legs", "mandibles", "head", "wing cases"), 140, 0.5, "top"),
     Kind("n90000120", "rabbit, hare", "egg", (0.82, 0.9), "plain", ("long ears", "eyes", "whiskers"), 28, 0.5, "face"),
 )
 # fmt: on

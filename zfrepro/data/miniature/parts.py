@@ -157,7 +157,11 @@ PARTS: dict[str, tuple[Part, ...]] = {
         Part("knob", "disc", 24, (0.09, 0.09), out=7.6, mirror=True, behind=True, paint="dark"),
     ),
     "mandibles": (
-        Part("mandible", "crescent", 16, (0.2, 0.36), out=1.0, turn=4, mirror=True, behind=True, paint="dark"),
+        Part("mandible", "crescent", 14, (0.22, 0.4), out=1.15, turn=6, mirror=True, behind=True, paint="second"),
+    ),
+    "wing cases": (
+        _inside("collar", "box", 0, (0.52, 0.06), reach=0.52, paint="second"),
+        _inside("seam", "box", 180, (0.03, 0.68), reach=0.22, paint="second", shaded=False),
     ),
     "wings": (
         Part("wing", "fan", 68, (0.42, 0.62), out=0.75, turn=-12, mirror=True, behind=True, paint="glass", wobble=7),
@@ -196,9 +200,9 @@ PARTS: dict[str, tuple[Part, ...]] = {
         Part("basket", "box", 180, (0.24, 0.19), out=2.9, paint="wood", wobble=2),
     ),
     "ribbon": (
-        Part("ribbon", "box", 180, (0.03, 0.42), out=0.9, behind=True, paint="dark", wobble=9),
-        Part("bow", "diamond", 180, (0.2, 0.1), out=3.4, behind=True, paint="accent", wobble=4),
-        Part("low_bow", "diamond", 180, (0.17, 0.09), out=7.4, behind=True, paint="accent", wobble=4),
+        Part("ribbon", "box", 180, (0.03, 0.5), out=0.9, behind=True, paint="dark", wobble=6),
+        Part("bow", "diamond", 180, (0.27, 0.13), out=2.8, behind=True, paint="accent", wobble=3),
+        Part("low_bow", "diamond", 180, (0.22, 0.11), out=7.2, behind=True, paint="accent", wobble=3),
     ),
     "blossom": (
         Part("stem", "box", 180, (0.06, 0.6), out=0.8, reach=0.9, behind=True, paint="green", wobble=5),

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from zfrepro.data.miniature.backdrop import Noise, backdrop
 from zfrepro.data.miniature.canvas import (
+    SEEN,
     Box,
     Canvas,
     Frame,
@@ -76,7 +77,7 @@ def picture(kind: Kind, rng: np.random.Generator, noise: Noise, image_size: int)
     placed = painter.parts(part for part in parts if part.part.behind)
     placed += painter.body(kind, _Surface(kind, rng, colours))
     placed += painter.parts(part for part in parts if not part.part.behind)
-    box = box_of(canvas.covered > 0.5)
+    box = box_of(canvas.covered > SEEN)
     if box is None:
         raise ValueError(f"{kind.name}: the object lies outside the image")
     return Picture(_develop(rng, canvas.pixels), box, tuple(placed))
@@ -152,7 +153,7 @@ def _pose(kind: Kind, rng: np.random.Generator, extent: Matrix, height: int, wid
     corners = np.array([(x, y) for x in extent[:, 0] for y in extent[:, 1]]) @ matrix.T
     low, high = corners.min(axis=0), corners.max(axis=0)
     span = high - low
-    scale = rng.uniform(0.62, 0.92) * min(height, width) / span.max()
+    scale = rng.uniform(0.66, 0.95) * min(height, width) / span.max()
     # the centre crop of the preparation keeps the middle, so that is where objects stand
     slack = np.maximum(min(height, width) - scale * span, 0) / 2
     middle = np.array([width, height]) / 2 + rng.uniform(-0.8, 0.8, 2) * slack

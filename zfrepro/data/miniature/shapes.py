@@ -74,7 +74,7 @@ def _spindle(x: Field, y: Field) -> Field:
 
 def _triangle(x: Field, y: Field) -> Field:
     """Tip above, corners slightly rounded."""
-    flank = np.abs(x) * 0.9 - (y + 1) * 0.45
+    flank = np.abs(x) * 0.9 - (y + 1.06) * 0.47
     base = y - 0.9
     return np.logaddexp(9 * flank, 9 * base) / 9
 
@@ -98,7 +98,7 @@ def _heart(x: Field, y: Field) -> Field:
 
 def _star(x: Field, y: Field) -> Field:
     wave = np.abs(np.arctan2(x, -y) * (5 / np.pi) % 2 - 1)  # 1 on a ray, 0 between two
-    return np.hypot(x, y) - 0.42 - 0.58 * wave**1.4
+    return np.hypot(x, y) - 0.5 - 0.5 * wave**1.3
 
 
 def _flower(x: Field, y: Field) -> Field:
@@ -132,7 +132,7 @@ def _crescent(x: Field, y: Field) -> Field:
 def _fan(x: Field, y: Field) -> Field:
     """Narrow below, wide and round above: fins, tails, wings."""
     wedge = np.abs(x) - 0.16 - 0.42 * (1 - y)
-    return np.maximum(wedge, np.hypot(x, (y - 1) / 2) - 1)
+    return np.maximum(np.maximum(wedge, y - 1), np.hypot(x, (y - 1) / 2) - 1)
 
 
 SHAPES: dict[str, Shape] = {
