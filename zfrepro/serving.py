@@ -13,10 +13,9 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from zfrepro.data.decode import prepare_image
+from zfrepro.data.decode import Pixels, decode, fit
 from zfrepro.training.trained import Trained, load, probabilities, views
 
-Pixels = npt.NDArray[np.uint8]
 IMAGES_AT_ONCE = 16
 
 
@@ -61,14 +60,14 @@ class Classifier:
 
     def _prepare(self, images: Sequence[Any], start: int) -> Pixels:
         """The next images from `start` on, uint8 (B, S, S, 3)."""
+        size, resize_filter = self.trained.image_size, self.trained.resize_filter
         prepared = []
         for number, image in enumerate(images[start : start + IMAGES_AT_ONCE], start):
             try:
-                picture = to_picture(image)
-                size, resize_filter = self.trained.image_size, self.trained.resize_filter
-                prepared.append(prepare_image(picture, size, resize_filter))
-            except (OSError, ValueError) as error:
+                picture = decode(to_content(image)).image
+            except ValueError as error:
                 raise ValueError(f"image {number} cannot be read: {error}") from error
+            prepared.append(np.asarray(fit(picture, size, resize_filter)))
         return np.stack(prepared)
 
 
@@ -99,24 +98,24 @@ def as_list(images: Any) -> list[Any]:
     return list(images)
 
 
-def to_picture(image: Any) -> Image.Image | bytes:
-    """What `prepare_image` takes.
+def to_content(image: Any) -> bytes | Pixels:
+    """An image's file as bytes, or its pixels (H, W), (H, W, 3) or (H, W, 4).
 
     Raises:
         ValueError: text that is not base64, or values that are not pixels of 0 to 255.
     """
-    if isinstance(image, Image.Image | bytes):
+    if isinstance(image, bytes):
         return image
     if isinstance(image, str):
         return _decode_base64(image)
-    pixels = np.asarray(image)
+    pixels = np.asarray(image.convert("RGB") if isinstance(image, Image.Image) else image)
     if pixels.dtype.kind not in "ui" or pixels.size == 0 or pixels.min() < 0 or pixels.max() > 255:
         raise ValueError(f"pixels must be whole numbers of 0 to 255, not {_summary(pixels)}")
     if pixels.ndim == 3 and pixels.shape[-1] == 1:
         pixels = pixels[..., 0]
-    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[-1] not in (3, 4)):
+    if pixels.ndim != 2 and (pixels.ndim != 3 or pixels.shape[-1] not in (3, 4)):
         raise ValueError(f"an image has shape (H, W), (H, W, 3) or (H, W, 4), not {pixels.shape}")
-    return Image.fromarray(pixels.astype(np.uint8))
+    return pixels.astype(np.uint8)
 
 
 def _column(table: Any) -> list[Any]:

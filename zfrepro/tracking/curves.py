@@ -18,13 +18,13 @@ PANELS = {"top1": "top-1 error (%)", "top5": "top-5 error (%)", "loss": "cross-e
 
 def learning_curves(config: Config, epochs: Sequence[Row]) -> Figure:
     """Three panels over epochs: top-1 error, top-5 error and loss, in training and validation."""
-    figure = Figure(figsize=(12, 3.8), layout="constrained")
+    figure = Figure(figsize=(12, 4.6), layout="constrained")
     for axes, (key, label) in zip(figure.subplots(1, 3), PANELS.items(), strict=True):
         _panel(axes, key, epochs)
         _published(axes, key, config)
         axes.set(xlabel="epoch", ylabel=label)
         axes.set_ylim(bottom=0)
-        axes.legend(frameon=False, fontsize="small")
+        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.16), frameon=False, fontsize="small")
     figure.suptitle(f"{config['name']} · profile {config['profile']} · seed {config['seed']}")
     return figure
 

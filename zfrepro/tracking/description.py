@@ -83,15 +83,15 @@ def published(config: Config) -> dict[str, float]:
 
 def note(config: Config, metrics: Row | None = None) -> str:
     """The run's description in Markdown: own and published errors side by side."""
+    columns = ["error, %", *(["&emsp;this run"] if metrics else []), "&emsp;paper"]
     lines = [
-        f"**{config['name']}** of the paper's {element(config)}, profile `{config['profile']}`.",
-        "",
-        "| error, % | this run | paper |" if metrics else "| error, % | paper |",
-        "| --- | ---: | ---: |" if metrics else "| --- | ---: |",
+        f"| {' | '.join(columns)} |",
+        f"| --- {'| ---: ' * (len(columns) - 1)}|",
         *(_line(metric, value, metrics) for metric, value in _published(config)),
         "",
-        *([] if is_full_size(config) else [_caveat(config), ""]),
-        f"Made by `{command(config)}`.",
+        f"Row `{config['paper']['row']}` of the paper's {element(config)}, at profile "
+        f"`{config['profile']}`. Made by `{command(config)}`.",
+        *([] if is_full_size(config) else ["", _caveat(config)]),
     ]
     return "\n".join(lines)
 

@@ -20,7 +20,7 @@ from mlflow.entities import (
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from zfrepro.config import to_yaml
-from zfrepro.tracking import description
+from zfrepro.tracking import description, views
 from zfrepro.tracking.curves import learning_curves
 from zfrepro.tracking.packaging import save
 from zfrepro.tracking.record import FILES, Config, Record, Row
@@ -34,7 +34,8 @@ CURVES = "learning_curves.png"
 MODEL = "model"
 EXPERIMENT_NOTE = (
     "Runs of the paper's {element}, one a row. Errors are in percent: `val/top1` is this run's, "
-    "`paper/val_top1` the published one."
+    "`paper/val_top1` the published one. The saved view *{view}* (button *Views*) puts them side "
+    "by side; the chart view shows the learning curves."
 )
 
 
@@ -68,8 +69,9 @@ class Filed:
 
         The MLflow experiment is named after the paper's element, the run after its row.
         """
-        note = EXPERIMENT_NOTE.format(element=description.element(config))
-        experiment_id = store.experiment(str(config["paper"]["table"]), note)
+        note = EXPERIMENT_NOTE.format(element=description.element(config), view=views.NAME)
+        tags = {"mlflow.note.content": note} | views.errors_view()
+        experiment_id = store.experiment(str(config["paper"]["table"]), tags)
         identity = description.identity(config, fingerprint)
         with store.alone():
             found = cls._find(store, experiment_id, identity)
@@ -125,8 +127,8 @@ class Filed:
             for key, value in description.published(config).items()
             if key not in data.metrics
         ]
-        changed = [RunTag(k, v) for k, v in tags.items() if data.tags.get(k) != v]
-        self._client.log_batch(self.run_id, paper, new, changed)
+        missing = [RunTag(key, value) for key, value in tags.items() if key not in data.tags]
+        self._client.log_batch(self.run_id, paper, new, missing)
 
     def note(self, config: Config, metrics: Row | None = None) -> None:
         self._client.set_tag(self.run_id, "mlflow.note.content", description.note(config, metrics))

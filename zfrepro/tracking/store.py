@@ -2,7 +2,7 @@
 
 import fcntl
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from mlflow import MlflowClient
@@ -34,17 +34,14 @@ class Store:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def experiment(self, name: str, note: str = "") -> str:
-        """The id of an MLflow experiment, made where it does not exist."""
+    def experiment(self, name: str, tags: Mapping[str, str]) -> str:
+        """The id of an MLflow experiment; one that does not exist is made with `tags`."""
         with self.alone():
             found = self.client.get_experiment_by_name(name)
             if found is None:
                 root = f"{self._artifacts}/{name}" if self._artifacts else None
-                tags = {
-                    "mlflow.note.content": note,
-                    "mlflow.experimentKind": "custom_model_development",
-                }
-                return self.client.create_experiment(name, artifact_location=root, tags=tags)
+                kind = {"mlflow.experimentKind": "custom_model_development"}  # not "GenAI"
+                return self.client.create_experiment(name, root, tags={**kind, **tags})
             if found.lifecycle_stage == "deleted":
                 self.client.restore_experiment(found.experiment_id)
-            return found.experiment_id
+            return str(found.experiment_id)
