@@ -11,6 +11,7 @@ Writes benchmarks/results/training_step.json.
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import statistics
 import time
@@ -19,7 +20,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-ROUNDS, WARM_UP = 5, 2
 STEPS = {"pytorchcv": 1, "ours": 4, "ours without normalisation": 4}  # in a round
 BATCH, CROP, CLASSES = 64, 224, 1000
 RESULT = Path(__file__).parent / "results" / "training_step.json"
@@ -115,13 +115,13 @@ def speed(pipe: Connection, steps: int) -> float:
     return BATCH * steps / seconds
 
 
-def measure() -> dict[str, list[float]]:
-    """Images a second of each net, one figure a round; the first steps do not count."""
+def measure(rounds: int) -> dict[str, list[float]]:
+    """Images a second of each net, one figure a round, after a round that does not count."""
     pipes = {name: start(name) for name in STEPS}
-    for pipe in pipes.values():
-        speed(pipe, WARM_UP)
+    for name, pipe in pipes.items():
+        speed(pipe, STEPS[name])
     speeds: dict[str, list[float]] = {name: [] for name in STEPS}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, pipe in pipes.items():
             speeds[name].append(speed(pipe, STEPS[name]))
     for pipe in pipes.values():
@@ -139,7 +139,9 @@ def main() -> None:
 
     from zfrepro.files import write_json
 
-    speeds = measure()
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each net (default: 5)")
+    speeds = measure(parser.parse_args().rounds)
     ours, bare = speeds["ours"], speeds["ours without normalisation"]
     result = {
         "images_per_second": {name: statistics.median(each) for name, each in speeds.items()},
