@@ -21,7 +21,7 @@ RUN = re.compile(r"^results/runs/(\w+)")
 
 
 def synchronised(pipeline: dict[str, Any], experiments: list[str]) -> dict[str, Any]:
-    """`pipeline` (the content of dvc.yaml) as the experiments and imports want it, changed in place."""
+    """`pipeline` (dvc.yaml's content) as experiments and imports want it, changed in place."""
     pipeline["vars"][0]["experiments"][:] = experiments
     for name, stage in pipeline["stages"].items():
         data = [dep for dep in stage.get("deps", []) if not is_code(dep)]
@@ -40,7 +40,7 @@ def code_deps(stage: str) -> list[str]:
 
 
 def is_code(dep: str) -> bool:
-    return dep.split("/")[0] in fingerprint.PACKAGES
+    return dep.split("/", 1)[0] in fingerprint.PACKAGES
 
 
 def for_each(paths: list[str], experiments: list[str]) -> list[str]:

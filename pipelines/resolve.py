@@ -19,7 +19,7 @@ def main() -> None:
         shared = shared or resolved["data"]
         if resolved["data"] != shared:
             raise config.ConfigError(
-                f"conf/experiment/{name}.yaml changes `data`; all experiments share the prepared images"
+                f"conf/experiment/{name}.yaml changes `data`; all experiments share the images"
             )
         atomic_write(config.CONFIGS / f"{name}.yaml", config.to_yaml(resolved))
     if shared is not None:

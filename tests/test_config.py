@@ -42,7 +42,11 @@ def test_the_paper_profile_is_the_papers() -> None:
     assert (found["crop"], found["data"]["image_size"], found["model"]["width"]) == (224, 256, 1.0)
     training = found["training"]
     assert (training["batch"], training["lr"], training["momentum"]) == (128, 0.01, 0.9)
-    assert (training["epochs"], training["max_filter_rms"], found["model"]["dropout"]) == (70, 0.1, 0.5)
+    assert (training["epochs"], training["max_filter_rms"], found["model"]["dropout"]) == (
+        70,
+        0.1,
+        0.5,
+    )
     assert [layer.get("maps") for layer in found["model"]["layers"].values()][:5] == [
         96, 256, 384, 384, 256,
     ]  # fmt: skip
@@ -86,7 +90,9 @@ def test_no_experiment_lists_them() -> None:
         config.compose()
 
 
-@pytest.mark.parametrize("args", [["+experiment=nothing"], ["+experiment=tab3_zfnet", "seeed=1"], []])
+@pytest.mark.parametrize(
+    "args", [["+experiment=nothing"], ["+experiment=tab3_zfnet", "seeed=1"], []]
+)
 def test_the_command_fails_in_one_message(args: list[str]) -> None:
     done = command(*args)
     assert done.returncode == 1

@@ -12,7 +12,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (package / "sub").mkdir(parents=True)
     (package / "__init__.py").write_text("")
     (package / "sub" / "__init__.py").write_text('"""Sub."""\n')
-    (package / "a.py").write_text("import os\n\ndef f():\n    from zfrepro.sub import b\n    return b\n")
+    (package / "a.py").write_text(
+        "import os\n\ndef f():\n    from zfrepro.sub import b\n    return b\n"
+    )
     (package / "sub" / "b.py").write_text("from ..c import VALUE\n")
     (package / "c.py").write_text('"""C."""\nVALUE = 1  # one\n')
     (package / "unrelated.py").write_text("")

@@ -21,7 +21,9 @@ SCIENCE = ("data", "models", "training", "analysis", "transfer")
 
 def modules() -> list[str]:
     paths = [*(PROJECT / "zfrepro").rglob("*.py"), *(PROJECT / "pipelines").rglob("*.py")]
-    names = [path.relative_to(PROJECT).with_suffix("").as_posix().replace("/", ".") for path in paths]
+    names = [
+        path.relative_to(PROJECT).with_suffix("").as_posix().replace("/", ".") for path in paths
+    ]
     return sorted(name.removesuffix(".__init__") for name in names)
 
 
@@ -58,7 +60,9 @@ def test_only_tracking_knows_mlflow_and_only_config_knows_hydra(name: str) -> No
         assert not outside & {"hydra", "omegaconf"}
 
 
-@pytest.mark.parametrize("name", [n for n in modules() if n.split(".")[1:2] and n.split(".")[1] in SCIENCE])
+@pytest.mark.parametrize(
+    "name", [n for n in modules() if n.split(".")[1:2] and n.split(".")[1] in SCIENCE]
+)
 def test_science_reads_no_configuration(name: str) -> None:
     assert "zfrepro.config" not in imports(name)
 

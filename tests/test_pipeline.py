@@ -42,6 +42,15 @@ def test_a_new_experiment_reaches_every_list() -> None:
 
 
 def test_code_of_training_is_in_the_fingerprint_and_tracking_is_not() -> None:
-    names = {path.relative_to(config.ROOT).as_posix() for path in fingerprint.closure(["zfrepro.training.fit"])}
-    assert {"zfrepro/training/module.py", "zfrepro/data/module.py", "zfrepro/models/convnet.py"} <= names
-    assert not {name for name in names if "tracking" in name or "config" in name or "report" in name}
+    names = {
+        path.relative_to(config.ROOT).as_posix()
+        for path in fingerprint.closure(["zfrepro.training.fit"])
+    }
+    assert {
+        "zfrepro/training/module.py",
+        "zfrepro/data/module.py",
+        "zfrepro/models/convnet.py",
+    } <= names
+    assert not {
+        name for name in names if "tracking" in name or "config" in name or "report" in name
+    }

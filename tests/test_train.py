@@ -150,7 +150,9 @@ def test_another_configuration_is_another_run(project: Project) -> None:
 def test_images_of_another_profile_are_refused(project: Project) -> None:
     done = project.run(*COMMAND, "data.image_size=128")
     assert done.returncode == 1
-    assert re.search(r"error: the images.*data\.image_size = 64.*128.*dvc repro prepare", done.stderr)
+    assert re.search(
+        r"error: the images.*data\.image_size = 64.*128.*dvc repro prepare", done.stderr
+    )
 
 
 @pytest.mark.slow

@@ -145,10 +145,10 @@ def _skeleton() -> DictConfig:
 
 def _keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
     for key in config:
-        yield f"{prefix}{key}"
+        yield f"{prefix}{key!s}"
         node = None if OmegaConf.is_missing(config, key) else config._get_node(key)
         if isinstance(node, DictConfig) and not node._is_none():
-            yield from _keys(node, f"{prefix}{key}.")
+            yield from _keys(node, f"{prefix}{key!s}.")
 
 
 def _no_experiment() -> str:
@@ -164,7 +164,7 @@ def _show_options_in_help() -> None:
 
 
 def _params(key: str) -> Any:
-    params = OmegaConf.load(PARAMS)
+    params = load(PARAMS)
     if key not in params:
         raise ConfigError(f"{PARAMS} has no value for {key}")
     return params[key]
@@ -172,7 +172,8 @@ def _params(key: str) -> Any:
 
 def _scaled(full: int, *, _root_: DictConfig) -> int:
     """A width of the paper's net times `model.width`: a multiple of 8, which both groups share."""
-    return max(8, round(full * _root_.model.width / 8) * 8)
+    width: float = _root_.model.width
+    return max(8, round(full * width / 8) * 8)
 
 
 def _crop_of(image_size: int) -> int:

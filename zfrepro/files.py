@@ -46,7 +46,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def atomic_write(path: Path, content: str | bytes) -> None:
-    """Writes `content` to `path` so that a reader sees the old file or the new one, never a part."""
+    """Writes `content` to `path`: a reader sees the old file or the new one, never a part."""
     with atomic_path(path) as temporary:
         if isinstance(content, bytes):
             temporary.write_bytes(content)
@@ -74,7 +74,9 @@ def exclusive(folder: Path, what: str) -> Iterator[None]:
         except BlockingIOError:
             lock.seek(0)
             holder = lock.read().strip() or "a process that has not said which it is"
-            raise LockedError(f"{what} is already under way in {folder}: held by {holder}") from None
+            raise LockedError(
+                f"{what} is already under way in {folder}: held by {holder}"
+            ) from None
         lock.truncate(0)
         lock.write(f"pid {os.getpid()} on {socket.gethostname()} since {time.strftime('%F %T')}\n")
         lock.flush()
@@ -82,7 +84,7 @@ def exclusive(folder: Path, what: str) -> Iterator[None]:
 
 
 def link_tree(work: Path, out: Path, names: Iterable[str] | None = None) -> None:
-    """Makes `out` hold what `work` holds (all of it, or just `names`), as hard links where possible.
+    """Makes `out` hold what `work` holds (all, or just `names`), as hard links where possible.
 
     Links cost no space and leave the finished work in place, so the next run that needs the same
     fingerprint returns at once. `out` appears whole or not at all.

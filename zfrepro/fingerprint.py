@@ -52,7 +52,7 @@ def closure(modules: Iterable[str]) -> list[Path]:
 
 def _source(name: str) -> Path | None:
     """The file of a module of this project; None for any other name."""
-    if name.split(".")[0] not in PACKAGES:
+    if name.split(".", 1)[0] not in PACKAGES:
         return None
     base = PROJECT.joinpath(*name.split("."))
     for path in (base / "__init__.py", base.with_suffix(".py")):

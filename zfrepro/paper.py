@@ -3,6 +3,10 @@
 import csv
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TABLES = Path(__file__).parent / "paper_tables"
 
@@ -24,11 +28,26 @@ def published(table: str, row: str, column: str) -> float | None:
     return float(cell) if cell else None
 
 
+def table(name: str) -> "pd.DataFrame":
+    """A whole table ("table1" to "table7"), NaN where the paper gives no number.
+
+    Raises:
+        KeyError: no such table; names those that exist.
+    """
+    import pandas as pd  # noqa: PLC0415  composing a configuration needs no pandas
+
+    return pd.read_csv(_file(name))
+
+
 @cache
 def _rows(table: str) -> dict[str, dict[str, str]]:
     """The rows of one table by the value of its first column."""
+    with _file(table).open(newline="", encoding="utf-8") as lines:
+        return {next(iter(row.values())): row for row in csv.DictReader(lines)}
+
+
+def _file(table: str) -> Path:
     files = {path.stem.partition("_")[0]: path for path in sorted(TABLES.glob("*.csv"))}
     if table not in files:
         raise KeyError(f"no table {table!r}; there are {', '.join(files)}")
-    with files[table].open(newline="", encoding="utf-8") as lines:
-        return {next(iter(row.values())): row for row in csv.DictReader(lines)}
+    return files[table]

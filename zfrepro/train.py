@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zfrepro import config, files
-from zfrepro.config import Config
+from zfrepro.config import Config, ConfigError
 from zfrepro.fingerprint import fingerprint
 from zfrepro.provenance import git_revision
 
@@ -78,8 +78,8 @@ def check_prepared(manifest: Config, cfg: Config, remedy: str) -> None:
     for key, value in cfg["data"].items():
         if prepared_for.get(key) != value:
             raise ConfigError(
-                f"the images in {PREPARED} were prepared with data.{key} = {prepared_for.get(key)}, "
-                f"and this run asks for {value}: {remedy}"
+                f"the images in {PREPARED} were prepared with data.{key} = "
+                f"{prepared_for.get(key)}, and this run asks for {value}: {remedy}"
             )
 
 
@@ -119,7 +119,7 @@ def tell(message: str) -> None:
 
 
 def is_first_process() -> bool:
-    """Whether this is the one process, or the first of several, that Lightning or torchrun began."""
+    """Whether this is the only process, or the first of those that share the training."""
     ranks = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
     return next((os.environ[name] for name in ranks if name in os.environ), "0") == "0"
 

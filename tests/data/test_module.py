@@ -8,7 +8,9 @@ from zfrepro.data.module import CentreBatches, EpochBatches, Plan, epoch_seed
 SIZES = {"images": 103, "image_size": 64, "crop": 56}
 
 
-def batches(epoch: int, seed: int = 0, rank: int = 0, world: int = 1, batch: int = 20) -> list[Plan]:
+def batches(
+    epoch: int, seed: int = 0, rank: int = 0, world: int = 1, batch: int = 20
+) -> list[Plan]:
     plans = EpochBatches(**SIZES, batch=batch, policy="ten", seed=seed, rank=rank, world=world)
     plans.set_epoch(epoch)
     assert len(plans) == 103 // batch
@@ -48,7 +50,9 @@ def test_processes_share_the_batches_of_one() -> None:
         parts = [shared[rank][k] for rank in range(4)]
         assert [len(part.indices) for part in parts] == [5, 5, 5, 5]
         np.testing.assert_array_equal(np.concatenate([p.indices for p in parts]), plan.indices)
-        np.testing.assert_array_equal(np.concatenate([p.crops.lefts for p in parts]), plan.crops.lefts)
+        np.testing.assert_array_equal(
+            np.concatenate([p.crops.lefts for p in parts]), plan.crops.lefts
+        )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A set of 120 small images in 4 classes that a net learns in seconds, and a run's configuration."""
+"""120 small images in 4 classes that a net learns in seconds, and a run's configuration."""
 
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,9 @@ class TinySplit:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def read(self, indices: Any, tops: Any = None, lefts: Any = None, crop: int | None = None) -> Any:
+    def read(
+        self, indices: Any, tops: Any = None, lefts: Any = None, crop: int | None = None
+    ) -> Any:
         if crop is None:
             return self._images[indices]
         places = zip(indices, tops, lefts, strict=True)

@@ -60,7 +60,8 @@ def test_a_net_learns(tiny: PreparedSet, tiny_config: Config, folder: Path) -> N
     history = fit(tiny_config, tiny, folder, lambda _: None).history
     assert [row["epoch"] for row in history] == list(range(1, 21))
     assert history[-1]["train/loss"] < 0.6 * math.log(4)
-    assert history[-1]["val/top1"] < 40 < 70 < history[0]["val/top1"]
+    assert history[0]["val/top1"] > 70
+    assert history[-1]["val/top1"] < 40
 
 
 def test_the_same_seed_gives_the_same_weights(
@@ -158,7 +159,12 @@ def test_a_net_that_learns_nothing_is_pointed_out(
 
 def test_wrong_at_counts_better_classes() -> None:
     logits = torch.tensor(
-        [[9.0, 1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6, 9], [0, 0, 0, 0, 0, 0, 0], [1, 9, 3, 4, 5, 0, 6]]
+        [
+            [9.0, 1, 2, 3, 4, 5, 6],
+            [1, 2, 3, 4, 5, 6, 9],
+            [0, 0, 0, 0, 0, 0, 0],
+            [1, 9, 3, 4, 5, 0, 6],
+        ]
     )
     wrong1, wrong5 = wrong_at(logits, torch.tensor([0, 0, 0, 2]))
     assert (wrong1.item(), wrong5.item()) == (2, 1)  # ranks 0, 6, 0 (first of a tie), 4

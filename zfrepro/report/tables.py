@@ -4,12 +4,13 @@ from pathlib import Path
 
 import matplotlib as mpl
 import pandas as pd
+from matplotlib.axes import Axes
 
 from zfrepro.files import atomic_path, atomic_write
 
 mpl.use("Agg")  # stages have no screen
 
-import matplotlib.pyplot as plt  # noqa: E402  the backend comes first
+import matplotlib.pyplot as plt
 
 PAPER, OURS, NAIVE = "#9aa5b1", "#1f5fa8", "#c9a227"
 
@@ -51,7 +52,7 @@ def bars(table: pd.DataFrame, path: Path, *, label: str, pairs: dict[str, str], 
     plt.close(figure)
 
 
-def _panel(axis: plt.Axes, table: pd.DataFrame, ours: str, paper: str) -> None:
+def _panel(axis: Axes, table: pd.DataFrame, ours: str, paper: str) -> None:
     places = range(len(table))
     axis.barh([y - 0.19 for y in places], table[ours], 0.36, color=OURS, label="here")
     axis.barh(

@@ -48,9 +48,9 @@ def fit(
         SystemExit: the run was told to stop (code 143 for SIGTERM, 130 for Ctrl-C).
     """
     training, trainer_config = config["training"], config["trainer"]
-    module = Classifier(
-        build_net(config, len(prepared.classes)), mean_image(prepared), training, config["seed"]
-    )
+    classes = len(prepared.classes)
+    net, mean = build_net(config, classes), mean_image(prepared)
+    module = Classifier(net, mean, training, config["seed"], classes)
     data = PreparedData(
         prepared,
         crop=config["crop"],
@@ -71,10 +71,10 @@ def fit(
         )
     except DivergedError as error:
         raise DivergedError(f"{error}; last good checkpoint: {_last_good(checkpoint)}") from None
-    if trainer.received_sigterm:  # Lightning would let the command end with code 0
+    except SystemExit as stop:  # Lightning ends with 1 after Ctrl-C
+        sys.exit(128 + signal.SIGINT if stop.code == 1 else stop.code)
+    if trainer.received_sigterm:  # and with 0 after SIGTERM, as if the training had finished
         sys.exit(128 + signal.SIGTERM)
-    if trainer.interrupted:
-        sys.exit(128 + signal.SIGINT)
     return Fitted(module.net.cpu(), module.history, precision, trainer.world_size)
 
 

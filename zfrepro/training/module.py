@@ -73,10 +73,11 @@ class Classifier(pl.LightningModule):
         mean: float32 (3, S, S), the training set's mean image.
         training: the section `training` of the configuration.
         seed: with the epoch it decides all that is random.
+        classes: the net's outputs; without learning the loss is their logarithm.
     """
 
     def __init__(
-        self, net: ConvNet, mean: Tensor, training: Mapping[str, Any], seed: int
+        self, net: ConvNet, mean: Tensor, training: Mapping[str, Any], seed: int, classes: int
     ) -> None:
         super().__init__()
         self.net: ConvNet = net.to(memory_format=torch.channels_last)
@@ -86,7 +87,7 @@ class Classifier(pl.LightningModule):
         self._training, self._seed = training, seed
         self._tallies = {"train": Tally(), "val": Tally()}
         self._convs = convolutions(net)
-        self._classes: int = net[-1].out_features
+        self._classes = classes
         self._bad_step: Tensor | None = None
         self._annealing: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
         self._annealing_state: dict[str, Any] | None = None
@@ -175,8 +176,9 @@ class Classifier(pl.LightningModule):
     def _stop_if_diverged(self) -> None:
         if self._bad_step is not None and math.isfinite(step := self._bad_step.item()):
             raise DivergedError(
-                f"the loss is NaN or infinite at step {int(step)} (epoch {self.current_epoch + 1}), "
-                f"learning rate {self.lr:g}; lower training.lr or check the data"
+                f"the loss is NaN or infinite at step {int(step)} "
+                f"(epoch {self.current_epoch + 1}), learning rate {self.lr:g}; "
+                "lower training.lr or check the data"
             )
 
     def _warn_if_nothing_is_learned(self, row: Row) -> None:
@@ -184,7 +186,6 @@ class Classifier(pl.LightningModule):
         if row["epoch"] <= 5 and row["train/loss"] > chance - 0.005:
             warnings.warn(
                 f"after epoch {row['epoch']:.0f} the training loss is {row['train/loss']:.3f}, and "
-                f"{chance:.3f} is chance: the net learns nothing yet (initialisation? learning rate?)",
+                f"{chance:.3f} is chance: no learning yet (initialisation? learning rate?)",
                 stacklevel=2,
             )
-

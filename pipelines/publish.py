@@ -1,0 +1,64 @@
+"""Stage `publish`: files in MLflow whatever run of results/runs/ is not there yet, or not whole.
+
+Writes results/published.json: each experiment's fingerprint and MLflow run. A store that does not
+answer fails the stage, so the next `dvc repro` tries again.
+"""
+
+import argparse
+import json
+import sys
+
+from zfrepro import config, files
+from zfrepro.tracking import Record, RecordError, publish
+
+RUNS = config.ROOT / "results" / "runs"
+ERRORS = config.ROOT / "results" / "tables" / "errors.json"  # of stage `evaluate`
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("experiments", nargs="*", help="all of results/runs/ where none is named")
+    experiments = parser.parse_args().experiments
+    files.exit_on_signals()
+    files.die_with_parent()
+    try:
+        published = publish([_record(name) for name in experiments or _all()], _evaluated())
+    except RecordError as error:
+        sys.exit(f"error: {error}")
+    except Exception as error:
+        sys.exit(
+            f"error: the tracking store took not every run, `dvc repro publish` goes on: {error}"
+        )
+    for run in published:
+        print(f"{run.experiment:32} {run.action:10} {run.run_id}")
+    runs = {
+        run.experiment: {"fingerprint": run.fingerprint, "run_id": run.run_id} for run in published
+    }
+    files.write_json(config.ROOT / "results" / "published.json", runs)
+
+
+def _all() -> list[str]:
+    return sorted(path.parent.name for path in RUNS.glob("[!.]*/metrics.json"))
+
+
+def _record(name: str) -> Record:
+    """With the experiment's own configuration: the folder's may be that of a twin, which trains the
+    same network for another table.
+    """
+    own = config.CONFIGS / f"{name}.yaml"
+    return Record.read(RUNS / name, config.load(own) if own.is_file() else None)
+
+
+def _evaluated() -> dict[str, dict[str, float]]:
+    """Ten-crop errors by experiment, named as metrics."""
+    if not ERRORS.is_file():
+        return {}
+    table = json.loads(ERRORS.read_text(encoding="utf-8"))
+    return {
+        row: {key.replace("_", "/", 1): errors[key] for key in errors if "ten_crops" in key}
+        for row, errors in table.items()
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""Pixels of what image files really are, against Pillow, torchvision and hand-made values."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from pictures import encoded, jpeg, photograph
+from PIL import Image
+from sklearn.datasets import load_sample_images
+from torchvision import transforms
+
+from zfrepro.data.decode import BadImageError, decode, fit
+
+
+def pixels(content: bytes) -> np.ndarray:
+    return np.asarray(decode(content).image)
+
+
+def test_the_format_is_found_from_the_content():
+    content = encoded(photograph(0), "PNG")  # as ImageNet's n02105855_2933.JPEG
+    decoded = decode(content)
+    assert (decoded.format, decoded.mode) == ("PNG", "RGB")
+    np.testing.assert_array_equal(np.asarray(decoded.image), np.asarray(photograph(0)))
+
+
+def test_cmyk_is_not_inverted():
+    photo = photograph(1)
+    content = encoded(photo.convert("CMYK"), "JPEG", quality=100, subsampling=0)
+    assert b"Adobe" in content[:200]  # whose CMYK is stored inverted
+    decoded = decode(content)
+    assert decoded.mode == "CMYK"
+    assert np.abs(np.asarray(decoded.image) - np.asarray(photo).astype(int)).mean() < 3
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "1", "RGBA"])
+def test_other_colours_become_rgb(mode):
+    photo = photograph(2).convert(mode)
+    decoded = decode(encoded(photo, "PNG"))
+    assert decoded.mode == mode
+    np.testing.assert_array_equal(np.asarray(decoded.image), np.asarray(photo.convert("RGB")))
+
+
+def test_a_grey_jpeg_has_three_equal_channels():
+    image = pixels(encoded(photograph(3).convert("L")))
+    assert image.shape == (70, 90, 3)
+    assert (image[..., 0] == image[..., 1]).all()
+    assert (image[..., 1] == image[..., 2]).all()
+
+
+def test_16_bit_grey_keeps_its_high_byte():
+    values = np.array([[0, 255, 256], [0x1234, 0x8000, 0xFFFF]], dtype=np.uint16)
+    grey = pixels(encoded(Image.fromarray(values), "PNG"))[..., 0]
+    np.testing.assert_array_equal(grey, [[0, 0, 1], [0x12, 0x80, 0xFF]])
+
+
+def test_wider_pixels_have_no_known_range():
+    for values in (np.full((4, 4), 70000, np.int32), np.full((4, 4), 0.5, np.float32)):
+        with pytest.raises(BadImageError, match=r"^mode [IF]: "):
+            decode(encoded(Image.fromarray(values), "TIFF"))
+
+
+def test_exif_orientation_is_left_alone():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # "rotate by 90 degrees to view"
+    plain, turned = encoded(photograph(4)), encoded(photograph(4), exif=exif)
+    assert plain != turned
+    np.testing.assert_array_equal(pixels(plain), pixels(turned))
+
+
+@pytest.mark.parametrize(
+    "exif", [b"Exif\0\0", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff", b"Exif\0\0" + b"\xff" * 40]
+)
+def test_broken_exif_is_tolerated(exif, recwarn):
+    plain = encoded(photograph(5))
+    segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
+    np.testing.assert_array_equal(pixels(plain[:2] + segment + plain[2:]), pixels(plain))
+    assert not recwarn
+
+
+def test_a_progressive_jpeg_and_the_first_frame_of_a_gif_are_read():
+    assert pixels(encoded(photograph(6), progressive=True)).shape == (70, 90, 3)
+    frames = [photograph(7).convert("P"), photograph(8).convert("P")]
+    animated = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    np.testing.assert_array_equal(pixels(animated), np.asarray(frames[0].convert("RGB")))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "zero bytes"),
+        (b"<html>404 Not Found</html>", "not an image"),
+        (b"\xff\xd8\xff\xe0", "not an image|truncated"),
+        (jpeg(9)[:1500], "truncated: "),
+        (encoded(photograph(9), "PNG")[:2000], "truncated: "),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EOF\n", "not an image"),
+    ],
+)
+def test_what_gives_no_pixels_says_why(content, reason):
+    with pytest.raises(BadImageError, match=f"^({reason})"):
+        decode(content)
+
+
+def test_a_png_with_a_broken_chunk_is_bad():
+    content = bytearray(encoded(photograph(9), "PNG"))
+    content[len(content) // 2] ^= 0xFF
+    with pytest.raises(BadImageError, match=r"^(broken|truncated): "):
+        decode(bytes(content))
+
+
+def test_an_image_too_large_to_be_true_is_not_unpacked():
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    content = bytearray(encoded(Image.new("RGB", (8, 8)), "PNG"))
+    content[16:29] = header
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    with pytest.raises(BadImageError, match=r"^too large: .*3600000000 pixels"):
+        decode(bytes(content))
+
+
+def test_arrays_come_as_they_are():
+    grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    decoded = decode(grey)
+    assert (decoded.format, decoded.mode) == (None, "L")
+    np.testing.assert_array_equal(np.asarray(decoded.image)[..., 1], grey)
+
+
+@pytest.mark.parametrize("size", [(640, 427), (427, 640), (256, 256), (255, 400), (91, 37), (5, 3)])
+@pytest.mark.parametrize("name", ["bilinear", "bicubic", "lanczos"])
+def test_fit_equals_torchvisions_resize_and_centre_crop(size, name):
+    photo = Image.fromarray(load_sample_images().images[0]).resize(size)
+    expected = transforms.Compose(
+        [
+            transforms.Resize(64, transforms.InterpolationMode(name)),
+            transforms.CenterCrop(64),
+        ]
+    )(photo)
+    np.testing.assert_array_equal(np.asarray(fit(photo, 64, name)), np.asarray(expected))
+
+
+def test_fit_averages_what_it_makes_smaller():
+    stripes = np.zeros((256, 256, 3), np.uint8)
+    stripes[:, ::2] = 255  # would be all black or all white where every fourth pixel is taken
+    small = np.asarray(fit(Image.fromarray(stripes), 64, "bilinear"))
+    assert np.abs(small[:, 1:-1].astype(int) - 127).max() <= 1
+
+
+@pytest.mark.parametrize("size", [(9000, 1), (1, 9001), (30_000, 3)])
+def test_a_strip_is_cut_before_it_grows(size):
+    strip = Image.new("RGB", size)
+    middle = (size[0] // 2, size[1] // 2)
+    strip.putpixel(middle, (255, 255, 255))
+    fitted = np.asarray(fit(strip, 32, "bilinear"))
+    assert fitted.shape == (32, 32, 3)
+    assert fitted.max() > 100  # its middle is still the middle
+
+
+def test_a_cut_off_multi_picture_file_reads_as_its_first():
+    content = encoded(photograph(1), "MPO", save_all=True, append_images=[photograph(2)])
+    whole = pixels(content)
+    expected = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+    np.testing.assert_array_equal(whole, expected)

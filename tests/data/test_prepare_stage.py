@@ -1,0 +1,79 @@
+"""Stage `prepare`: from a resolved configuration to results/prepared/."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from pictures import small_tree
+
+from pipelines import prepare as stage
+from zfrepro import config, files
+from zfrepro.data.store import PreparedSet
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project root of its own."""
+    monkeypatch.setattr(config, "ROOT", tmp_path)
+    monkeypatch.setattr(config, "CHECKPOINTS", tmp_path / ".checkpoints")
+    return tmp_path
+
+
+def data(root, **changes):
+    settings = {
+        "name": "folder", "root": str(root), "val_share": 0.1, "split_seed": 0, "image_size": 32,
+        "filter": "bilinear", "storage": "uint8", "jpeg_quality": 90, "max_bad_share": 0.001,
+    }  # fmt: skip
+    return {**settings, **changes}
+
+
+def test_the_result_is_linked_and_found_again(project):
+    small_tree(project / "photos")
+    stage.run("source", data("photos"))  # relative to the project's root
+    out = project / "results" / "prepared" / "source"
+    prepared = PreparedSet.open(out)
+    assert len(prepared.split("train")) == 6
+    assert prepared.manifest["config"]["root"] == "photos"
+    (work,) = (project / ".checkpoints").iterdir()
+    assert work.name == prepared.manifest["fingerprint"]
+    assert (work / "train.npy").samefile(out / "train.npy")
+    times = {
+        path: path.stat().st_mtime_ns for path in work.iterdir() if path.name != files.LOCK_NAME
+    }
+    stage.run("source", data("photos"))
+    assert all(path.stat().st_mtime_ns == time for path, time in times.items())
+
+
+def test_what_decides_the_pixels_names_the_work(project):
+    small_tree(project / "photos")
+    marks = set()
+    for changes in ({}, {"max_bad_share": 0.5}, {"image_size": 24}, {"storage": "jpeg"}):
+        stage.run("source", data("photos", **changes))
+        manifest = project / "results/prepared/source/manifest.json"
+        marks.add(json.loads(manifest.read_text())["fingerprint"])
+    assert len(marks) == 3  # what may be skipped decides no pixel
+
+
+def test_a_second_start_is_told_who_prepares(project):
+    small_tree(project / "photos")
+    stage.run("source", data("photos"))
+    (work,) = (project / ".checkpoints").iterdir()
+    with files.exclusive(work, "a test"), pytest.raises(files.LockedError, match="held by pid"):
+        stage.run("source", data("photos"))
+
+
+def test_a_missing_root_ends_the_command_with_a_message(tmp_path):
+    """In a process of its own, as `dvc repro` starts it."""
+    code = (
+        "import sys; from pathlib import Path; from zfrepro import config; from pipelines import prepare;"
+        f"config.CONFIGS = Path({str(tmp_path)!r}); sys.argv = ['prepare', 'source']; prepare.main()"
+    )
+    (tmp_path / "sets").mkdir()
+    (tmp_path / "sets" / "source.yaml").write_text(config.to_yaml(data(tmp_path / "none")))
+    command = [sys.executable, "-c", code]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=config.ROOT, check=False)
+    assert ended.returncode == 1
+    assert "data.root" in ended.stderr
+    assert "ZFREPRO_FOLDER" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,167 @@
+"""Class-folder trees as people keep them."""
+
+import logging
+import unicodedata
+
+import numpy as np
+import pytest
+from pictures import jpeg, small_tree, write_tree
+from torchvision.datasets import ImageFolder
+
+from zfrepro.data.sources import SourceError, open_source
+from zfrepro.data.sources.folder import read_folder, stratified_split
+from zfrepro.data.sources.tree import Found
+
+
+def read(root):
+    return read_folder(root, val_share=0.2, split_seed=0)
+
+
+def test_equals_torchvisions_image_folder(tmp_path):
+    small_tree(tmp_path, train=3)
+    source = read(tmp_path)
+    assert source.classes == (("cat", "cat"), ("dog", "dog"))
+    for split in ("train", "val"):
+        theirs = ImageFolder(tmp_path / split)
+        listing = source.splits[split]
+        assert [
+            (str(tmp_path / p), y) for p, y in zip(listing.paths, listing.labels, strict=True)
+        ] == (theirs.samples)
+        assert listing.read(1) == (tmp_path / listing.paths[1]).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "Validation", "test"])
+def test_the_validation_folder_has_many_names(tmp_path, name):
+    write_tree(tmp_path, {"train/a/1.jpg": b"1", f"{name}/a/2.jpg": b"22"})
+    assert read(tmp_path).splits["val"].paths == [f"{name}/a/2.jpg"]
+
+
+def test_val_comes_before_test(tmp_path):
+    write_tree(tmp_path, {"train/a/1.jpg": b"1", "test/a/2.jpg": b"2", "val/a/3.jpg": b"3"})
+    assert read(tmp_path).splits["val"].paths == ["val/a/3.jpg"]
+
+
+def test_odd_names_hidden_files_and_suffixes(tmp_path, caplog):
+    files = {
+        "train/猫/снимок 1.JPG": jpeg(0),
+        "train/猫/deeper/im\nage.Png": jpeg(1),
+        "train/猫/._снимок 1.JPG": b"resource fork",
+        "train/猫/.DS_Store": b"",
+        "train/猫/notes.txt": b"",
+        "train/猫/Thumbs.db": b"",
+        "train/.ipynb_checkpoints/a.jpg": jpeg(2),
+        "train/é/1.jpg": jpeg(3),
+        "train/README.md": b"",
+        "val/猫/a.jpeg": jpeg(4),
+        "val/é/a.jpeg": jpeg(5),
+    }
+    with caplog.at_level(logging.WARNING):
+        source = read(write_tree(tmp_path, files))
+    assert [id_ for id_, _ in source.classes] == ["é", "猫"]
+    assert sorted(source.splits["train"].paths) == [
+        "train/é/1.jpg",
+        "train/猫/deeper/im\nage.Png",
+        "train/猫/снимок 1.JPG",
+    ]
+    assert "1 .db, 1 .txt" in caplog.text
+
+
+def test_a_class_may_be_spelled_in_either_unicode_form(tmp_path):
+    composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    assert composed != decomposed
+    write_tree(tmp_path, {f"train/{composed}/1.jpg": b"1", f"val/{decomposed}/2.jpg": b"2"})
+    source = read(tmp_path)
+    assert [id_ for id_, _ in source.classes] == [composed]
+    assert source.splits["val"].labels.tolist() == [0]
+
+
+def test_names_that_are_no_unicode_are_read(tmp_path):
+    write_tree(tmp_path, {"train/a/1.jpg": b"1", "val/a/1.jpg": b"1"})
+    raw = bytes(tmp_path / "train" / "a") + b"/\xff\xfe.jpg"
+    with open(raw, "wb") as file:  # noqa: PTH123  the point is a name of bytes
+        file.write(b"odd")
+    train = read(tmp_path).splits["train"]
+    assert b"odd" in [train.read(i) for i in range(len(train))]
+    assert len(train.identity()) == 64
+
+
+def test_one_tree_is_split_by_class(tmp_path):
+    write_tree(tmp_path, {f"{c}/{i}.jpg": b"x" for c in ("a", "test") for i in range(10)})
+    write_tree(tmp_path, {"alone/0.jpg": b"x"})
+    source = read(tmp_path)
+    train, val = source.splits["train"], source.splits["val"]
+    assert np.bincount(train.labels).tolist() == [8, 1, 8]
+    assert np.bincount(val.labels, minlength=3).tolist() == [2, 0, 2]
+    assert not set(train.paths) & set(val.paths)
+    assert read(tmp_path).identity() == source.identity()
+    assert read_folder(tmp_path, val_share=0.2, split_seed=1).identity() != source.identity()
+
+
+def test_another_class_leaves_the_split_of_the_others():
+    ours = [Found("a", f"a/{i}.jpg", 1) for i in range(10)]
+    more = [Found("b", f"b/{i}.jpg", 1) for i in range(10)]
+    _, alone = stratified_split(ours, 0.3, seed=0)
+    _, both = stratified_split(more + ours, 0.3, seed=0)
+    assert [image for image in both if image.id == "a"] == alone
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.1, 1.5])
+def test_a_share_is_a_share(tmp_path, share):
+    write_tree(tmp_path, {"a/1.jpg": b"x"})
+    with pytest.raises(SourceError, match=r"data\.val_share"):
+        read_folder(tmp_path, val_share=share, split_seed=0)
+
+
+def test_an_empty_class_is_left_out_and_named(tmp_path, caplog):
+    small_tree(tmp_path)
+    for folder in ("train/unicorn", "val/unicorn"):
+        (tmp_path / folder).mkdir()
+    with caplog.at_level(logging.WARNING):
+        source = read(tmp_path)
+    assert len(source.classes) == 2
+    assert "unicorn" in caplog.text
+
+
+def test_validation_images_of_an_unknown_class_are_an_error(tmp_path):
+    small_tree(tmp_path)
+    write_tree(tmp_path, {"val/zebra/1.jpg": b"x"})
+    with pytest.raises(SourceError, match="no training images: zebra"):
+        read(tmp_path)
+
+
+def test_a_tree_without_images_is_an_error(tmp_path):
+    (tmp_path / "train" / "cat").mkdir(parents=True)
+    with pytest.raises(SourceError, match="holds no images"):
+        read(tmp_path)
+
+
+def test_links_to_folders_are_followed(tmp_path):
+    small_tree(tmp_path / "disk")
+    (tmp_path / "tree").mkdir()
+    for split in ("train", "val"):
+        (tmp_path / "tree" / split).symlink_to(tmp_path / "disk" / split)
+    assert read(tmp_path / "tree").identity() == read(tmp_path / "disk").identity()
+
+
+def test_the_identity_is_that_of_names_and_sizes(tmp_path):
+    small_tree(tmp_path)
+    before = read(tmp_path).identity()
+    assert read(tmp_path).identity() == before
+    (tmp_path / "train/cat/0000.jpg").write_bytes(b"another size")
+    assert read(tmp_path).identity() != before
+
+
+@pytest.mark.parametrize("name", ["folder", "imagenet", "imagenette", "fashion_mnist"])
+@pytest.mark.parametrize("root", [None, "/no/such/folder"])
+def test_a_missing_root_says_what_to_set_and_fetch(name, root, monkeypatch, tmp_path):
+    monkeypatch.setattr("zfrepro.data.sources.fashion_mnist.DEBIAN", tmp_path)
+    data = {"name": name, "root": root, "download": False, "size": "full"}
+    with pytest.raises(SourceError) as error:
+        open_source({**data, "val_share": 0.1, "split_seed": 0})
+    assert "data.root" in str(error.value)
+    assert f"ZFREPRO_{name.upper()}" in str(error.value)
+
+
+def test_an_unknown_source_names_the_known(tmp_path):
+    with pytest.raises(SourceError, match="folder, imagenet"):
+        open_source({"name": "imagnet", "root": tmp_path})
