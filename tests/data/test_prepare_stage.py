@@ -65,10 +65,15 @@ def test_a_second_start_is_told_who_prepares(project):
 
 def test_a_missing_root_ends_the_command_with_a_message(tmp_path):
     """In a process of its own, as `dvc repro` starts it."""
-    code = (
-        "import sys; from pathlib import Path; from zfrepro import config; from pipelines import prepare;"
-        f"config.CONFIGS = Path({str(tmp_path)!r}); sys.argv = ['prepare', 'source']; prepare.main()"
-    )
+    code = f"""
+import sys
+from pathlib import Path
+from pipelines import prepare
+from zfrepro import config
+config.CONFIGS = Path({str(tmp_path)!r})
+sys.argv = ["prepare", "source"]
+prepare.main()
+"""
     (tmp_path / "sets").mkdir()
     (tmp_path / "sets" / "source.yaml").write_text(config.to_yaml(data(tmp_path / "none")))
     command = [sys.executable, "-c", code]

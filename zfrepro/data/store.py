@@ -123,7 +123,7 @@ class Split:
         Raises:
             ValueError: a crop that does not lie within its image.
         """
-        rows = self._rows[np.asarray(indices)]
+        rows = self._rows[np.asarray(indices, dtype=np.int64)]
         side = self.image_size if crop is None else crop
         places = self._places(tops, len(rows), side), self._places(lefts, len(rows), side)
         batch = np.empty((len(rows), side, side, 3), dtype=np.uint8)
