@@ -17,12 +17,12 @@ ERRORS = config.ROOT / "results" / "tables" / "errors.json"  # of stage `evaluat
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("experiments", nargs="*", help="all of results/runs/ where none is named")
-    experiments = parser.parse_args().experiments
+    parser.add_argument("experiments", nargs="*", help="all of conf/experiment/ if none is named")
+    experiments = parser.parse_args().experiments or config.options("experiment")
     files.exit_on_signals()
     files.die_with_parent()
     try:
-        published = publish([_record(name) for name in experiments or _all()], _evaluated())
+        published = publish([_record(name) for name in experiments], _evaluated())
     except RecordError as error:
         sys.exit(f"error: {error}")
     except Exception as error:
@@ -35,10 +35,6 @@ def main() -> None:
         run.experiment: {"fingerprint": run.fingerprint, "run_id": run.run_id} for run in published
     }
     files.write_json(config.ROOT / "results" / "published.json", runs)
-
-
-def _all() -> list[str]:
-    return sorted(path.parent.name for path in RUNS.glob("[!.]*/metrics.json"))
 
 
 def _record(name: str) -> Record:

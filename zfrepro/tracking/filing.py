@@ -21,8 +21,6 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from zfrepro.config import to_yaml
 from zfrepro.tracking import description, views
-from zfrepro.tracking.curves import learning_curves
-from zfrepro.tracking.packaging import save
 from zfrepro.tracking.record import FILES, Config, Record, Row
 from zfrepro.tracking.settings import Settings
 from zfrepro.tracking.store import Store
@@ -151,12 +149,12 @@ class Filed:
             self._steps[metric.key].add(metric.step)
 
     def log_metrics(self, metrics: Row, step: int = 0) -> None:
-        """Adds single numbers that the store does not have."""
+        """Adds single numbers that the store does not have, or has with another value."""
         known = self.state.data.metrics
         self._log_metrics(
             Metric(key, float(value), _now(), step)
             for key, value in metrics.items()
-            if key not in known and math.isfinite(value)
+            if known.get(key) != value and math.isfinite(value)
         )
 
     def log_dataset(self, config: Config, manifest: Config) -> None:
@@ -201,6 +199,8 @@ class Filed:
             if name not in there:
                 self._client.log_artifact(self.run_id, str(record.folder / name))
         if CURVES not in there:
+            from zfrepro.tracking.curves import learning_curves  # noqa: PLC0415  draws rarely
+
             figure = learning_curves(record.config, record.epochs)
             self._client.log_figure(self.run_id, figure, CURVES, save_kwargs={"dpi": 120})
 
@@ -208,6 +208,8 @@ class Filed:
         """Logs the net as an MLflow model, whole or not at all: READY comes after its files."""
         if self._has_model():
             return
+        from zfrepro.tracking.packaging import save  # noqa: PLC0415  torch takes seconds to import
+
         model = self._client.create_logged_model(
             self._experiment_id,
             name=MODEL,

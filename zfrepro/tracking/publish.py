@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING
 
 from zfrepro.tracking.record import Record, Row
 from zfrepro.tracking.settings import Settings, tame_mlflow
@@ -23,33 +24,34 @@ class Published:
     action: str
 
 
-def publish(
-    records: Iterable[Record],
-    tracking: Mapping[str, Any],
-    more: Mapping[str, Row] | None = None,
-) -> list[Published]:
-    """Brings the store up to the run folders; what is there is left alone.
+def publish(records: Iterable[Record], more: Mapping[str, Row] | None = None) -> list[Published]:
+    """Brings the store that each run's configuration names up to its folder.
+
+    A run is found by its fingerprint; one that is whole is left alone, and one whose tracking is
+    off is left out. The store may be asked again at any time: nothing is filed twice.
 
     Args:
         records: the finished runs.
-        tracking: the configuration's `tracking`.
         more: by experiment, further results as metrics (of an evaluation, for instance).
 
     Raises:
         Exception: whatever MLflow does when the store does not answer.
     """
-    settings = Settings.of(tracking)
-    records = list(records)
-    if not settings.enabled or not records:
-        return []
+    open_store = cache(_open_store)  # once for each place
+    done = []
+    for record in records:
+        settings = Settings.of(record.config["tracking"])
+        if settings.enabled:
+            extra = (more or {}).get(str(record.config["name"]), {})
+            done.append(_publish(open_store(settings), record, extra))
+    return done
+
+
+def _open_store(settings: Settings) -> "Store":
     tame_mlflow(timeout=TIMEOUT, retries=RETRIES)
     from zfrepro.tracking.store import Store  # noqa: PLC0415  MLflow takes two seconds to import
 
-    store = Store(settings)
-    return [
-        _publish(store, record, (more or {}).get(str(record.config["name"]), {}))
-        for record in records
-    ]
+    return Store(settings)
 
 
 def _publish(store: "Store", record: Record, more: Row) -> Published:
