@@ -19,19 +19,20 @@ from zfrepro.training import evaluation
 RESULTS = config.ROOT / "results"
 NAIVE = {
     "mean_colour": "naive: nearest mean colour",
-    "thumbnail": "naive: nearest 8x8 grey thumbnail",
+    "grey_thumbnail": "naive: nearest 8x8 grey thumbnail",
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("experiments", nargs="+")
-    experiments = parser.parse_args().experiments
+    parser.add_argument("experiments", nargs="*", help="all of conf/experiment/ if none is named")
+    experiments = parser.parse_args().experiments or config.options("experiment")
     files.exit_on_signals()
     files.die_with_parent()
     prepared = PreparedSet.open(RESULTS / "prepared" / "source")
     rows = [_trained_row(name, prepared) for name in experiments]
     table = pd.DataFrame([*rows, *_naive_rows(prepared)])
+    table = table.astype(dict.fromkeys(("parameters", "epochs", "seed"), "Int64"))
     path = RESULTS / "tables" / "errors.csv"
     tables.write(table, path)
     tables.bars(

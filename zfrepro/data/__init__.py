@@ -1,0 +1,1 @@
+"""From raw images of any kind to batches of crops."""

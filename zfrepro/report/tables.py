@@ -71,6 +71,6 @@ def _panel(axis: Axes, table: pd.DataFrame, ours: str, paper: str) -> None:
 
 
 def _cell(value: object) -> str:
-    if value is None or (isinstance(value, float) and pd.isna(value)):
+    if pd.isna(value):  # type: ignore[call-overload]
         return ""
     return f"{value:.1f}" if isinstance(value, float) else str(value)

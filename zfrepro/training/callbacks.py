@@ -61,7 +61,8 @@ class EpochLines(pl.Callback):
             print(  # noqa: T201  what the user of the command reads
                 f"epoch {row['epoch']:.0f}/{trainer.max_epochs}: "
                 f"train loss {row['train/loss']:.3f}, top-1 error {row['train/top1']:.1f}; "
-                f"val loss {row['val/loss']:.3f}, top-1 {row['val/top1']:.1f}, top-5 {row['val/top5']:.1f} %",
+                f"val loss {row['val/loss']:.3f}, top-1 {row['val/top1']:.1f}, "
+                f"top-5 {row['val/top5']:.1f} %",
                 file=sys.stderr,
                 flush=True,
             )

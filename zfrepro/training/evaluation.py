@@ -108,7 +108,7 @@ def predict(
 ) -> Iterator[tuple[npt.NDArray[np.int64], Tensor]]:
     """Batches of (image numbers (B,), probabilities (B, classes)), in the split's order."""
     starts = range(0, len(split), batch)
-    for start in tqdm(starts, desc=progress, unit="batch", disable=progress is None):
+    for start in tqdm(starts, desc=progress, unit="batch", disable=None if progress else True):
         indices = np.arange(start, min(start + batch, len(split)))
         yield indices, probabilities(trained, split.read(indices), places)
 

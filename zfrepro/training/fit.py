@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from zfrepro.training.module import Classifier, DivergedError, Row
 Config = Mapping[str, Any]
 
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no tips between the epochs
+# Lightning's own call of a torch function on its way out
+warnings.filterwarnings("ignore", message=".*LeafSpec.*deprecated")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """One network in training: loss, errors, optimiser and annealing (section 3 of the paper)."""
 
+import logging
 import math
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +17,8 @@ from zfrepro.models.convnet import ConvNet
 from zfrepro.models.dropout import set_shard
 
 Row = dict[str, float]
+
+log = logging.getLogger(__name__)
 
 
 class DivergedError(RuntimeError):
@@ -184,8 +186,8 @@ class Classifier(pl.LightningModule):
     def _warn_if_nothing_is_learned(self, row: Row) -> None:
         chance = math.log(self._classes)
         if row["epoch"] <= 5 and row["train/loss"] > chance - 0.005:
-            warnings.warn(
-                f"after epoch {row['epoch']:.0f} the training loss is {row['train/loss']:.3f}, and "
-                f"{chance:.3f} is chance: no learning yet (initialisation? learning rate?)",
-                stacklevel=2,
-            )
+            log.warning(
+                "after epoch %d the training loss is %.3f, and %.3f is chance: "
+                "no learning yet (initialisation? learning rate?)",
+                row["epoch"], row["train/loss"], chance,
+            )  # fmt: skip

@@ -22,6 +22,7 @@ def write(folder: Path, fitted: Fitted, prepared: PreparedSet, crop: int) -> Non
                 "classes": [list(pair) for pair in prepared.classes],
                 "mean": mean_image(prepared),
                 "image_size": prepared.image_size,
+                "filter": prepared.manifest["filter"],
                 "crop": crop,
                 "precision": fitted.precision,
             },
