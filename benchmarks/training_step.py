@@ -1,6 +1,6 @@
 """Training steps of the full-width ZFNet at 224, batch 64: images a second.
 
-    python -m benchmarks.training_step
+    python benchmarks/training_step.py
 
 Ours, as trained by `zfrepro.train` (bf16 autocast, channels_last, LRN), and the same without
 normalisation, against pytorchcv's `zfnet` in plain fp32 PyTorch. A step is forward, loss, backward

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-CHUNK = 2**18  # values worked on at a time on a CPU: a few such buffers stay in its cache
+CHUNK = 2**19  # values worked on at a time on a CPU: a few such buffers stay in its cache
 FLAT = 1e-4  # added to LCN's deviation: an image without contrast is not divided by its rounding
 
 
