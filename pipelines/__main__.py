@@ -1,7 +1,7 @@
 """`python -m pipelines`: brings dvc.yaml up to date with the experiments and the imports.
 
 Run it after adding a file to conf/experiment/ or changing what a stage imports. In dvc.yaml it
-rewrites the list of experiments, each stage's code deps, and every entry on results/runs/.
+rewrites the list of experiments, each stage's code deps, and every entry on one experiment.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from zfrepro import config, fingerprint
 from zfrepro.files import atomic_write
 
 PIPELINE = config.ROOT / "dvc.yaml"
-RUN = re.compile(r"^results/runs/(\w+)")
+ONE = re.compile(r"^results/(runs|errors)/\w+")  # an entry on one experiment
 
 
 def synchronised(pipeline: dict[str, Any], experiments: list[str]) -> dict[str, Any]:
@@ -26,6 +26,8 @@ def synchronised(pipeline: dict[str, Any], experiments: list[str]) -> dict[str, 
     for name, stage in pipeline["stages"].items():
         data = [dep for dep in stage.get("deps", []) if not is_code(dep)]
         stage["deps"] = code_deps(name) + for_each(data, experiments)
+        if "metrics" in stage and "matrix" not in stage:
+            stage["metrics"] = for_each(stage["metrics"], experiments)
     for plot in pipeline["plots"]:
         for entry in plot.values():
             columns = next(iter(entry["y"].values()))
@@ -45,9 +47,9 @@ def is_code(dep: str) -> bool:
 
 def for_each(paths: list[str], experiments: list[str]) -> list[str]:
     """`paths` with those on one experiment's run replaced by one for every experiment."""
-    shared = [path for path in paths if not RUN.match(path)]
-    kinds = dict.fromkeys(RUN.sub("", path) for path in paths if RUN.match(path))
-    return shared + [f"results/runs/{name}{kind}" for kind in kinds for name in experiments]
+    shared = [path for path in paths if not ONE.match(path)]
+    kinds = dict.fromkeys(ONE.sub(r"results/\1/*", path) for path in paths if ONE.match(path))
+    return shared + [kind.replace("*", name) for kind in kinds for name in experiments]
 
 
 def read(path: Path = PIPELINE) -> Any:

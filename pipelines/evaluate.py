@@ -1,7 +1,8 @@
 """Stage `evaluate`: errors of every trained network, one crop and ten, beside the paper's.
 
-Writes results/tables/errors.{csv,md,png}, results/tables/errors.json (DVC's metrics) and each
-image's prediction, results/predictions/<experiment>/val_<crops>.parquet.
+Writes results/tables/errors.{csv,md,png}; the same numbers as DVC's metrics, in
+results/errors/<experiment>.json and results/naive/<classifier>.json; and each image's prediction,
+in results/predictions/<experiment>/val_<crops>.parquet.
 """
 
 import argparse
@@ -17,6 +18,14 @@ from zfrepro.report import tables
 from zfrepro.training import evaluation
 
 RESULTS = config.ROOT / "results"
+METRICS = (
+    "val_top1",
+    "paper_val_top1",
+    "val_top5",
+    "paper_val_top5",
+    "val_top1_ten_crops",
+    "val_top5_ten_crops",
+)
 NAIVE = {
     "mean_colour": "naive: nearest mean colour",
     "grey_thumbnail": "naive: nearest 8x8 grey thumbnail",
@@ -34,16 +43,18 @@ def main() -> None:
     table = pd.DataFrame([*rows, *_naive_rows(prepared)])
     table = table.astype(dict.fromkeys(("parameters", "epochs", "seed"), "Int64"))
     path = RESULTS / "tables" / "errors.csv"
-    tables.write(table, path)
+    shown = table.drop(columns="file")
+    tables.write(shown, path)
     tables.bars(
-        table,
+        shown,
         path.with_suffix(".png"),
         label="row",
         pairs={"val_top1": "paper_val_top1", "val_top5": "paper_val_top5"},
         title=f"Validation errors on {prepared.manifest['source']}, one centre crop",
     )
-    files.write_json(path.with_suffix(".json"), _metrics(table))
-    print(tables.markdown(table))
+    for _, row in table.iterrows():
+        files.write_json(RESULTS / f"{row['file']}.json", _metrics(row))
+    print(tables.markdown(shown))
 
 
 def _trained_row(name: str, prepared: PreparedSet) -> dict[str, object]:
@@ -54,6 +65,7 @@ def _trained_row(name: str, prepared: PreparedSet) -> dict[str, object]:
     paper = config.load(folder / "config.yaml")["paper"]
     centre, ten = (_errors(name, trained, prepared, crops) for crops in ("centre", "ten"))
     return {
+        "file": f"errors/{name}",
         "row": name,
         "parameters": recipe["parameters"],
         "epochs": last["epochs"],
@@ -81,15 +93,11 @@ def _errors(
 def _naive_rows(prepared: PreparedSet) -> Iterator[dict[str, object]]:
     errors = naive_errors(prepared.split("train"), prepared.split("val"))
     for kind, row in NAIVE.items():
-        yield {"row": row, "val_top1": errors[kind]}
+        yield {"file": f"naive/{kind}", "row": row, "val_top1": errors[kind]}
 
 
-def _metrics(table: pd.DataFrame) -> dict[str, dict[str, float]]:
-    columns = ["val_top1", "val_top5", "val_top1_ten_crops", "val_top5_ten_crops"]
-    return {
-        str(row["row"]): {key: round(row[key], 4) for key in columns if pd.notna(row[key])}
-        for _, row in table.iterrows()
-    }
+def _metrics(row: "pd.Series[float]") -> dict[str, float]:
+    return {key: round(row[key], 4) for key in METRICS if pd.notna(row[key])}
 
 
 if __name__ == "__main__":

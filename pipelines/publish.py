@@ -7,12 +7,13 @@ answer fails the stage, so the next `dvc repro` tries again.
 import argparse
 import json
 import sys
+from pathlib import Path
 
 from zfrepro import config, files
 from zfrepro.tracking import Record, RecordError, publish
 
 RUNS = config.ROOT / "results" / "runs"
-ERRORS = config.ROOT / "results" / "tables" / "errors.json"  # of stage `evaluate`
+ERRORS = config.ROOT / "results" / "errors"  # of stage `evaluate`
 
 
 def main() -> None:
@@ -22,7 +23,7 @@ def main() -> None:
     files.exit_on_signals()
     files.die_with_parent()
     try:
-        published = publish([_record(name) for name in experiments], _evaluated())
+        published = publish([_record(name) for name in experiments], _evaluated(experiments))
     except RecordError as error:
         sys.exit(f"error: {error}")
     except Exception as error:
@@ -45,15 +46,16 @@ def _record(name: str) -> Record:
     return Record.read(RUNS / name, config.load(own) if own.is_file() else None)
 
 
-def _evaluated() -> dict[str, dict[str, float]]:
+def _evaluated(experiments: list[str]) -> dict[str, dict[str, float]]:
     """Ten-crop errors by experiment, named as metrics."""
-    if not ERRORS.is_file():
+    return {name: _ten_crops(ERRORS / f"{name}.json") for name in experiments}
+
+
+def _ten_crops(path: Path) -> dict[str, float]:
+    if not path.is_file():
         return {}
-    table = json.loads(ERRORS.read_text(encoding="utf-8"))
-    return {
-        row: {key.replace("_", "/", 1): errors[key] for key in errors if "ten_crops" in key}
-        for row, errors in table.items()
-    }
+    errors = json.loads(path.read_text(encoding="utf-8"))
+    return {key.replace("_", "/", 1): errors[key] for key in errors if "ten_crops" in key}
 
 
 if __name__ == "__main__":

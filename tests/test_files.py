@@ -21,9 +21,14 @@ def test_atomic_write_replaces_whole_files(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
     target = tmp_path / "name.txt"
     target.write_text("old")
-    with pytest.raises(RuntimeError), files.atomic_path(target) as temporary:
-        temporary.write_text("half of the new")
-        raise RuntimeError
+
+    def fail_half_way() -> None:
+        with files.atomic_path(target) as temporary:
+            temporary.write_text("half of the new")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["name.txt"]
 
