@@ -27,7 +27,9 @@ MANIFEST = {
 }
 
 
-def run_config(tracking: dict[str, Any], name: str = "tab3_zfnet", **changes: Any) -> dict[str, Any]:
+def run_config(
+    tracking: dict[str, Any], name: str = "tab3_zfnet", **changes: Any
+) -> dict[str, Any]:
     return {
         "name": name,
         "profile": "smoke",

@@ -41,7 +41,15 @@ def test_errors_fall_from_top1_to_top5() -> None:
 
 
 def test_every_table_can_be_read() -> None:
-    assert [len(paper.table(f"table{number}")) for number in range(1, 8)] == [4, 10, 13, 4, 4, 21, 8]
+    assert [len(paper.table(f"table{number}")) for number in range(1, 8)] == [
+        4,
+        10,
+        13,
+        4,
+        4,
+        21,
+        8,
+    ]
 
 
 @pytest.mark.parametrize(

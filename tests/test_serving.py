@@ -124,9 +124,7 @@ def test_no_images_no_rows(classifier: Classifier) -> None:
         (pd.DataFrame({"picture": ["x"]}), "no column 'image', only picture"),
     ],
 )
-def test_what_cannot_be_read_is_named(
-    classifier: Classifier, images: object, message: str
-) -> None:
+def test_what_cannot_be_read_is_named(classifier: Classifier, images: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         classifier.predict(images)
 
