@@ -28,7 +28,7 @@ def main() -> None:
 
 def run(name: str, data: dict[str, Any]) -> None:
     """Prepares the set that `data` describes and links it to results/prepared/<name>/."""
-    workers = len(os.sched_getaffinity(0))
+    workers = cores()
     root = data["root"] and config.path(data["root"])
     source = open_source({**data, "root": root, "workers": workers})
     settings = {key: data[key] for key in KEYS}
@@ -45,6 +45,12 @@ def run(name: str, data: dict[str, Any]) -> None:
             config=data,
         )
         files.link_tree(work, config.ROOT / "results" / "prepared" / name, names_of(manifest, work))
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux has it
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 if __name__ == "__main__":

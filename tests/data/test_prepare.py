@@ -135,9 +135,8 @@ def test_too_many_bad_files_fail_and_are_listed(tmp_path):
     assert str(tmp_path / "work" / "train.parquet") in message
     assert not (tmp_path / "work" / "manifest.json").exists()
     # a larger share goes on from there
-    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "work/shards").iterdir()}
+    assert list((tmp_path / "work" / "shards").glob("train-*.parquet"))
     make(tree, tmp_path / "work", max_bad_share=0.1)
-    assert times
     assert (tmp_path / "work" / "manifest.json").exists()
 
 
@@ -247,6 +246,23 @@ def test_a_finished_preparation_returns_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(shards, "make_shard", None)
     assert make(tree, tmp_path / "work") == manifest
     assert snapshot(tmp_path / "work") == before
+
+
+def test_finished_work_serves_another_root_and_limit(tmp_path):
+    tree = small_tree(tmp_path / "tree")
+    (tree / "train/cat/0000.jpg").write_bytes(b"")
+    first = make(tree, tmp_path / "work", max_bad_share=0.5, config={"root": "here"})
+    again = make(tree, tmp_path / "work", max_bad_share=0.4, config={"root": "there"})
+    assert again == {**first, "config": {"root": "there"}}
+    assert json.loads((tmp_path / "work" / "manifest.json").read_text()) == again
+    with pytest.raises(PreparationError, match=r"1 of 10 files.*\n  train/cat/0000\.jpg: zero"):
+        make(tree, tmp_path / "work", max_bad_share=0.01)
+
+
+def test_a_set_without_a_good_training_image_fails(tmp_path):
+    tree = write_tree(tmp_path / "tree", {"train/a/1.jpg": b"", "val/a/1.jpg": jpeg(0)})
+    with pytest.raises(PreparationError, match="1 of 2 files .* all training images"):
+        make(tree, tmp_path / "work", max_bad_share=1.0)
 
 
 def test_another_preparations_folder_is_refused(tmp_path):

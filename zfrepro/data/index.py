@@ -17,7 +17,6 @@ from zfrepro.files import atomic_path
 SCHEMA = shards.SCHEMA.append(
     pa.field("duplicate_of", pa.int64())  # row of the first file of the same content; else null
 )
-NAMED = 20  # bad files that a summary names
 
 
 class Merged(NamedTuple):
@@ -28,7 +27,6 @@ class Merged(NamedTuple):
     duplicates: int
     digest: str  # of labels and stored pixels, in order
     per_class: Ints  # good images of each class
-    bad: list[str]  # the first files that were skipped, with the reason
 
     def summary(self) -> dict[str, Any]:
         keys = ("images", "skipped", "duplicates", "digest")
@@ -39,7 +37,7 @@ def merge(work: Path, split: str, images: int, classes: int) -> Merged:
     """Writes `<split>.parquet` from the shards' records, a shard at a time."""
     records = [shards.record_path(work, shard) for shard in shards.cut(split, images)]
     duplicate_of = _duplicates(records)
-    digest, per_class, bad = hashlib.sha256(), np.zeros(classes, dtype=np.int64), list[str]()
+    digest, per_class = hashlib.sha256(), np.zeros(classes, dtype=np.int64)
     row, base = 0, 0
     with (
         atomic_path(work / f"{split}.parquet") as temporary,
@@ -52,10 +50,9 @@ def merge(work: Path, split: str, images: int, classes: int) -> Merged:
             writer.write_table(_row_group(table, firsts, base))
             digest.update(shards.read_digest(record).encode())
             per_class += np.bincount(good["label"].to_numpy(), minlength=classes)
-            bad += _bad(table, NAMED - len(bad))
             row, base = row + len(table), base + (pc.sum(table["length"]).as_py() or 0)
     total, duplicates = int(per_class.sum()), int((duplicate_of >= 0).sum())
-    return Merged(total, row - total, duplicates, digest.hexdigest(), per_class, bad)
+    return Merged(total, row - total, duplicates, digest.hexdigest(), per_class)
 
 
 def _row_group(table: pa.Table, firsts: Ints, base: int) -> pa.Table:
@@ -80,6 +77,7 @@ def _duplicates(records: Sequence[Path]) -> Ints:
     return duplicate_of
 
 
-def _bad(table: pa.Table, limit: int) -> list[str]:
-    bad = table.filter(pc.is_valid(table["reason"])).slice(0, max(limit, 0))
-    return [f"{row['path']}: {row['reason']}" for row in bad.select(["path", "reason"]).to_pylist()]
+def bad_files(index: Path) -> list[str]:
+    """The files of an index that gave no pixels, each with the reason."""
+    bad = pq.read_table(index, columns=["path", "reason"], filters=pc.is_valid(pc.field("reason")))
+    return [f"{row['path']}: {row['reason']}" for row in bad.to_pylist()]

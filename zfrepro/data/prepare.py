@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 from zfrepro.data import preview, shards
 from zfrepro.data.decode import FILTERS
-from zfrepro.data.index import Merged, merge
+from zfrepro.data.index import Merged, bad_files, merge
 from zfrepro.data.listing import Listing, Source
 from zfrepro.data.shards import Recipe, Shard
 from zfrepro.files import atomic_path, die_with_parent, write_json
@@ -77,15 +77,16 @@ def prepare(
     """
     _check_choices(filter=(filter, FILTERS), storage=(storage, STORAGES))
     recipe = Recipe(image_size, filter, storage, jpeg_quality)
+    _sweep(work)
     if (work / MANIFEST).is_file():
-        return _finished(work, fingerprint)
+        return _finished(work, fingerprint, max_bad_share, config or {})
     _begin(work, source, recipe, fingerprint)
     _make_shards(work, source, recipe, workers, progress)
     splits = {
         split: merge(work, split, len(files), len(source.classes))
         for split, files in source.splits.items()
     }
-    _check_bad(work, splits, max_bad_share)
+    _check_bad(work, {split: merged.summary() for split, merged in splits.items()}, max_bad_share)
     _warn_of_untrained(source, splits["train"])
     if storage == "jpeg":
         for split, files in source.splits.items():
@@ -117,13 +118,27 @@ def _check_choices(**choices: tuple[str, Any]) -> None:
             raise PreparationError(f"data.{key} is {value!r}; it can be {', '.join(known)}")
 
 
-def _finished(work: Path, fingerprint: str) -> Manifest:
+def _sweep(work: Path) -> None:
+    """Removes what writes left that a kill cut off."""
+    for folder in (work, work / shards.FOLDER):
+        for partial in folder.glob(".*.part"):
+            partial.unlink()
+
+
+def _finished(
+    work: Path, fingerprint: str, max_bad_share: float, config: Mapping[str, Any]
+) -> Manifest:
+    """The manifest of finished work, for whoever asks now: from another root, with other limits."""
     manifest: Manifest = json.loads((work / MANIFEST).read_text(encoding="utf-8"))
     if manifest["fingerprint"] != fingerprint:
         raise PreparationError(
             f"{work} holds preparation {manifest['fingerprint']!r}, not {fingerprint!r}: remove it"
         )
     shutil.rmtree(work / shards.FOLDER, ignore_errors=True)  # a kill may have come before that
+    _check_bad(work, manifest["splits"], max_bad_share)
+    if manifest["config"] != config:
+        manifest["config"] = dict(config)
+        write_json(work / MANIFEST, manifest)
     return manifest
 
 
@@ -216,17 +231,20 @@ def _start_worker(parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends the rest
 
 
-def _check_bad(work: Path, splits: Mapping[str, Merged], max_bad_share: float) -> None:
-    bad = sum(merged.skipped for merged in splits.values())
-    images = bad + sum(merged.images for merged in splits.values())
-    if bad <= max_bad_share * images:
+def _check_bad(work: Path, splits: Mapping[str, Mapping[str, Any]], max_bad_share: float) -> None:
+    bad = sum(split["skipped"] for split in splits.values())
+    images = bad + sum(split["images"] for split in splits.values())
+    if bad <= max_bad_share * images and splits["train"]["images"]:
         return
-    listed = [line for merged in splits.values() for line in merged.bad][:LISTED]
+    indices = [work / f"{split}.parquet" for split in splits]
+    listed = [line for index in indices for line in bad_files(index)][:LISTED]
     more = f"\n  and {bad - len(listed)} more" if bad > len(listed) else ""
+    allowed = f"more than data.max_bad_share={max_bad_share:g} allows"
+    limit = allowed if splits["train"]["images"] else "among them all training images"
     raise PreparationError(
-        f"{bad} of {images} files give no pixels, more than data.max_bad_share={max_bad_share:g} "
-        f"allows ({', '.join(str(work / f'{split}.parquet') for split in splits)} list them all, "
-        "with the reason):\n  " + "\n  ".join(listed) + more
+        f"{bad} of {images} files give no pixels, {limit} ({', '.join(map(str, indices))} list them all, with the reason):\n  "
+        + "\n  ".join(listed)
+        + more
     )
 
 
