@@ -27,15 +27,16 @@ MANIFEST = {
 }
 
 
-def run_config(
-    tracking: dict[str, Any], name: str = "tab3_zfnet", **changes: Any
-) -> dict[str, Any]:
+Config = dict[str, Any]
+
+
+def run_config(tracking: Config, name: str = "tab3_zfnet", **changes: Any) -> Config:
     return {
         "name": name,
         "profile": "smoke",
         "seed": 0,
         "crop": CROP,
-        "data": {"name": "miniature", "root": "data", "image_size": IMAGE_SIZE, "filter": "bicubic"},
+        "data": {"name": "miniature", "root": "data", "image_size": IMAGE_SIZE},
         "model": MODEL,
         "training": {"epochs": 4, "batch": 32, "lr": 0.01, "momentum": 0.9, "crops": "ten"},
         "tracking": tracking,
@@ -48,9 +49,9 @@ def run_config(
 def epochs(count: int = 4) -> list[dict[str, float]]:
     return [
         {
-            "epoch": epoch, "train/loss": 3 / epoch, "train/top1": 80 / epoch, "val/loss": 4 / epoch,
-            "val/top1": 90 / epoch, "val/top5": 40 / epoch, "lr": 0.01, "seconds": 2.0,
-            "images_per_second": 100.0,
+            "epoch": epoch, "train/loss": 3 / epoch, "train/top1": 80 / epoch,
+            "val/loss": 4 / epoch, "val/top1": 90 / epoch, "val/top5": 40 / epoch,
+            "lr": 0.01, "seconds": 2.0, "images_per_second": 100.0,
         }
         for epoch in range(1, count + 1)
     ]  # fmt: skip
@@ -78,7 +79,7 @@ def save_weights(path: Path) -> torch.nn.Module:
     return net.eval()
 
 
-def write_run(folder: Path, cfg: dict[str, Any], fingerprint: str = "f" * 16) -> Path:
+def write_run(folder: Path, cfg: Config, fingerprint: str = "f" * 16) -> Path:
     """The files that `zfrepro.train` leaves in `run/`."""
     folder.mkdir(parents=True)
     rows = epochs(cfg["training"]["epochs"])
