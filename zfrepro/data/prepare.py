@@ -241,8 +241,9 @@ def _check_bad(work: Path, splits: Mapping[str, Mapping[str, Any]], max_bad_shar
     more = f"\n  and {bad - len(listed)} more" if bad > len(listed) else ""
     allowed = f"more than data.max_bad_share={max_bad_share:g} allows"
     limit = allowed if splits["train"]["images"] else "among them all training images"
+    where = f"{', '.join(map(str, indices))} list them all, with the reason"
     raise PreparationError(
-        f"{bad} of {images} files give no pixels, {limit} ({', '.join(map(str, indices))} list them all, with the reason):\n  "
+        f"{bad} of {images} files give no pixels, {limit} ({where}):\n  "
         + "\n  ".join(listed)
         + more
     )
