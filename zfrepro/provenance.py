@@ -1,12 +1,15 @@
 """Which code and which data pipeline a run came from."""
 
 import hashlib
+import shutil
 import subprocess
 from pathlib import Path
 
 
 def git_revision(project: Path) -> str | None:
     """The commit of a checkout, with `-dirty` after it where files differ; None outside git."""
+    if shutil.which("git") is None:
+        return None
     git = ["git", "-C", str(project), "describe", "--always", "--dirty", "--abbrev=40"]
     found = subprocess.run(git, capture_output=True, text=True, check=False)  # noqa: S603
     return found.stdout.strip() or None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LIVE_TIMEOUT = 10  # seconds, for one request of a server
 GRACE = 1.0  # seconds that a training waits at its end for a store that does not answer
+PATIENCE_OF_KILLERS = 5.0  # a scheduler that has sent SIGTERM soon sends SIGKILL
 log = logging.getLogger("zfrepro.tracking")
 
 
@@ -91,9 +92,10 @@ class Tracker:
         self._news.set()
         if self._thread is None:
             return
+        patience = self._settings.patience if status == "FINISHED" else PATIENCE_OF_KILLERS
         start = time.monotonic()
-        while self._thread.is_alive() and time.monotonic() - start < self._settings.patience:
-            if self._down and time.monotonic() - start > GRACE:
+        while self._thread.is_alive():
+            if time.monotonic() - start > (GRACE if self._down else patience):
                 break
             self._thread.join(timeout=0.05)
         if self._thread.is_alive():
@@ -103,24 +105,23 @@ class Tracker:
         while True:
             self._news.wait()
             self._news.clear()
-            last = self._status is not None
+            status = self._status
             try:
-                self._catch_up()
-                self._down = False
+                self._catch_up(status)
             except Exception as error:  # whatever a store may raise, training goes on
                 self._down = True
                 self._warn(error)
-            if last:
+            if status is not None:
                 return
 
-    def _catch_up(self) -> None:
-        """Brings the store up to what has been taken down."""
-        status = self._status
+    def _catch_up(self, status: str | None) -> None:
+        """Brings the store up to what has been taken down; `status` is set at the end."""
         if self._run is None:
             self._run = self._open()
         rows = self._rows[self._filed :]
         self._run.log_epochs(rows, self._times)
         self._filed += len(rows)
+        self._down = False
         if status is None:
             return
         if self._folder is not None:
