@@ -29,7 +29,7 @@ ui: $(READY)     ## browse runs, curves and figures at http://127.0.0.1:5000
 	$(RUN) MLFLOW_DISABLE_TELEMETRY=true mlflow ui --backend-store-uri sqlite:///mlflow.db
 
 bench: $(READY)  ## speed against peers, into benchmarks/results/
-	set -e; for script in benchmarks/*.py; do $(RUN) python $$script; done
+	set -e; for name in $(basename $(notdir $(wildcard benchmarks/[!_]*.py))); do $(RUN) python -m benchmarks.$$name; done
 
 install: $(READY)  ## .venv alone
 

@@ -1,0 +1,177 @@
+"""What Lightning, callbacks, checkpoints and tracking cost over a bare loop: epochs of training.
+
+    python -m benchmarks.overhead
+
+Both loops read the same prepared images by the same plan, and both train, validate and save their
+state once an epoch; ours does it by `zfrepro.training.fit` with live MLflow tracking. Each lives in
+a process of its own and they take turns, so a busy machine slows both alike: read the ratios.
+At the miniature's size a step takes milliseconds, so that is the hard case; at full width a second.
+Writes benchmarks/results/overhead.json.
+"""
+
+import json
+import multiprocessing
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+ROUNDS = 5
+RESULT = Path(__file__).parent / "results" / "overhead.json"
+SIZES = {
+    "miniature": (["profile=miniature"], 2000, 200),
+    "full width": (
+        ["profile=miniature", "model.width=1.0", "data.image_size=256", "training.batch=64"],
+        320,
+        64,
+    ),
+}
+
+
+def make_set(folder: Path, size: int, train: int, val: int) -> None:
+    """A prepared set of noise, in the store's own format."""
+    import numpy as np
+    from PIL import Image
+
+    from zfrepro.data.prepare import prepare
+    from zfrepro.data.sources import open_source
+
+    rng = np.random.default_rng(0)
+    for split, images in (("train", train), ("val", val)):
+        for number in range(images):
+            path = folder / "tree" / split / f"class{number % 20:02}" / f"{number:06}.bmp"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(256, size=(size, size, 3), dtype=np.uint8)).save(path)
+    source = open_source(
+        {"name": "folder", "root": folder / "tree", "val_share": 0.1, "split_seed": 0}
+    )
+    prepare(
+        source, folder / "prepared", image_size=size, filter="bicubic", storage="uint8",
+        jpeg_quality=90, workers=2, progress=False,
+    )  # fmt: skip
+
+
+def bare(config: dict[str, Any], folder: Path, report: Callable[[], None]) -> None:
+    """The loop as one would write it by hand around the same net and batches."""
+    import torch
+
+    from zfrepro.data.crops import flip, subtract_mean
+    from zfrepro.data.module import PreparedData
+    from zfrepro.data.store import PreparedSet
+    from zfrepro.models.clipping import clip_filters, convolutions
+    from zfrepro.models.memory import keep_freed_memory
+    from zfrepro.training.fit import build_net, choose_precision, mean_image
+
+    keep_freed_memory()
+    torch.set_flush_denormal(True)
+    prepared = PreparedSet.open(folder / "prepared")
+    training = config["training"]
+    net = build_net(config, len(prepared.classes)).to(memory_format=torch.channels_last)
+    mean = mean_image(prepared)
+    optimizer = torch.optim.SGD(
+        net.parameters(), lr=training["lr"], momentum=training["momentum"],
+        weight_decay=training["weight_decay"], fused=True,
+    )  # fmt: skip
+    data = PreparedData(
+        prepared, crop=config["crop"], batch=training["batch"], policy=training["crops"],
+        seed=0, workers=0,
+    )  # fmt: skip
+    mixed = choose_precision("auto", "cpu") == "bf16-mixed"
+    loaders = data.train_dataloader(), data.val_dataloader()
+
+    def loss_of(batch: Any) -> Any:
+        images = flip(subtract_mean(batch.images, mean, batch.tops, batch.lefts), batch.flips)
+        with torch.autocast("cpu", torch.bfloat16, mixed):
+            logits = net(images)
+        return torch.nn.functional.cross_entropy(logits.float(), batch.labels)
+
+    for _ in range(ROUNDS + 1):
+        net.train()
+        for batch in loaders[0]:
+            optimizer.zero_grad()
+            loss_of(batch).backward()
+            optimizer.step()
+            clip_filters(convolutions(net), training["max_filter_rms"])
+        net.eval()
+        with torch.no_grad():
+            for batch in loaders[1]:
+                loss_of(batch)
+        torch.save({"net": net.state_dict(), "optimizer": optimizer.state_dict()}, folder / "bare")
+        report()
+
+
+def ours(config: dict[str, Any], folder: Path, report: Callable[[], None]) -> None:
+    from zfrepro import tracking
+    from zfrepro.data.store import PreparedSet
+    from zfrepro.training.fit import fit
+
+    prepared = PreparedSet.open(folder / "prepared")
+    config["tracking"] |= {"uri": f"sqlite:///{folder}/mlflow.db", "artifacts": str(folder / "a")}
+    config["training"]["epochs"] = ROUNDS + 1
+    (folder / "run").mkdir(exist_ok=True)
+    with tracking.track(config, "benchmark", prepared.manifest) as tracker:
+
+        def note(row: dict[str, float]) -> None:
+            tracker.log_epoch(row)
+            report()
+
+        fit(config, prepared, folder / "run", note)
+
+
+def serve(kind: str, config: dict[str, Any], folder: Path, pipe: Connection) -> None:
+    """Worker: an epoch, with all that belongs to it, whenever it is told to."""
+
+    def report() -> None:
+        pipe.send("done")
+        pipe.recv()
+
+    pipe.recv()
+    {"bare": bare, "ours": ours}[kind](config, folder, report)
+
+
+def measure(overrides: list[str], train: int, val: int) -> dict[str, list[float]]:
+    """Seconds of each epoch, the loops in turns; the first epoch does not count."""
+    from zfrepro.config import compose
+
+    config = compose(["+experiment=tab3_zfnet", "trainer.progress=none", *overrides])
+    context = multiprocessing.get_context("spawn")
+    seconds: dict[str, list[float]] = {"bare": [], "ours": []}
+    with tempfile.TemporaryDirectory() as name:
+        make_set(Path(name), config["data"]["image_size"], train, val)
+        pipes, workers = {}, []
+        for kind in seconds:
+            pipes[kind], there = context.Pipe()
+            args = (kind, config, Path(name), there)
+            workers.append(context.Process(target=serve, args=args, daemon=True))
+            workers[-1].start()
+            there.close()  # so that a worker that fails is noticed
+        for _ in range(ROUNDS + 1):
+            for kind, pipe in pipes.items():
+                start = time.perf_counter()
+                pipe.send("go")
+                pipe.recv()
+                seconds[kind].append(time.perf_counter() - start)
+        for worker in workers:
+            worker.kill()
+            worker.join()
+    return {kind: each[1:] for kind, each in seconds.items()}
+
+
+def main() -> None:
+    result = {}
+    for size, (overrides, train, val) in SIZES.items():
+        seconds = measure(overrides, train, val)
+        cost = statistics.median(
+            a / b for a, b in zip(seconds["ours"], seconds["bare"], strict=True)
+        )
+        result[size] = {"ours / bare": cost, "seconds": seconds}
+        print(f"{size}: an epoch takes {100 * (cost - 1):+.1f} % longer than bare (at most 3)")
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""`python -m zfrepro.report.readme`: fills README.md's tables from results; nobody types numbers.
+
+A table stands between `<!-- NAME -->` and `<!-- /NAME -->`; NAME is one of `BLOCKS`. A block whose
+results are not there stays as it is.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from zfrepro.files import atomic_write
+from zfrepro.report.tables import markdown
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+COLUMNS = {
+    "row": "network",
+    "parameters": "parameters",
+    "val_top1": "top-1 error",
+    "paper_val_top1": "paper, on ImageNet",
+    "val_top5": "top-5 error",
+    "paper_val_top5": "paper, on ImageNet ",
+    "val_top1_ten_crops": "top-1, ten crops",
+    "val_top5_ten_crops": "top-5, ten crops",
+}
+
+
+def errors(project: Path) -> str:
+    """The last `dvc repro`'s errors on validation images, in percent."""
+    table = pd.read_csv(project / "results" / "tables" / "errors.csv")
+    numbers = dict.fromkeys(list(COLUMNS)[2:], float) | {"parameters": "Int64"}
+    return markdown(table.astype(numbers)[list(COLUMNS)].rename(columns=COLUMNS))
+
+
+def benchmarks(project: Path) -> str:
+    """The ratios that `make bench` measured last."""
+    rows = [
+        {"benchmark": path.stem.replace("_", " "), "ratio": name, "measured": f"{ratio:.3g}"}
+        for path in sorted((project / "benchmarks" / "results").glob("*.json"))
+        for name, ratio in ratios(json.loads(path.read_text(encoding="utf-8")))
+    ]
+    return markdown(pd.DataFrame(rows))
+
+
+def ratios(result: dict[str, object], prefix: str = "") -> list[tuple[str, float]]:
+    """Entries named `a / b`, at any depth."""
+    found: list[tuple[str, float]] = []
+    for name, value in result.items():
+        if isinstance(value, dict):
+            found += ratios(value, f"{prefix}{name}: ")
+        elif " / " in name and isinstance(value, int | float):
+            found.append((prefix + name, float(value)))
+    return found
+
+
+BLOCKS: dict[str, Callable[[Path], str]] = {"errors": errors, "benchmarks": benchmarks}
+
+
+def fill(text: str, blocks: dict[str, str]) -> str:
+    """`text` with the content of each named block replaced.
+
+    Raises:
+        ValueError: `text` has no such block.
+    """
+    for name, content in blocks.items():
+        pattern = re.compile(rf"<!-- {name} -->\n.*?<!-- /{name} -->", re.DOTALL)
+        if not pattern.search(text):
+            raise ValueError(f"there is no block <!-- {name} --> ... <!-- /{name} -->")
+        before, after = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        text = pattern.sub(lambda _, new=before + content + after: new, text)  # type: ignore[misc]
+    return text
+
+
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    blocks = {}
+    for name, make in BLOCKS.items():
+        try:
+            blocks[name] = make(PROJECT)
+        except FileNotFoundError as missing:
+            sys.stderr.write(f"{name}: left as it is, there is no {missing.filename}\n")
+    readme = PROJECT / "README.md"
+    atomic_write(readme, fill(readme.read_text(encoding="utf-8"), blocks))
+
+
+if __name__ == "__main__":
+    main()
