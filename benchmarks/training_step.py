@@ -20,7 +20,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-STEPS = {"pytorchcv": 1, "ours": 4, "ours without normalisation": 4}  # in a round
+PEER, OURS, BARE = "pytorchcv", "ours", "ours without normalisation"
+TURNS = [PEER, *4 * [OURS, BARE]]  # one round, a step each
 BATCH, CROP, CLASSES = 64, 224, 1000
 RESULT = Path(__file__).parent / "results" / "training_step.json"
 
@@ -86,18 +87,17 @@ def batch() -> tuple[Any, Any]:
 
 
 def serve(name: str, pipe: Connection) -> None:
-    """Worker: for each number received, take that many steps and send the seconds."""
+    """Worker: takes a step for each True received, and sends its images a second."""
     makers: dict[str, Callable[[], Step]] = {
-        "pytorchcv": pytorchcv_step,
-        "ours": lambda: our_step("lrn"),
-        "ours without normalisation": lambda: our_step("none"),
+        PEER: pytorchcv_step,
+        OURS: lambda: our_step("lrn"),
+        BARE: lambda: our_step("none"),
     }
     step = makers[name]()
-    while steps := pipe.recv():
+    while pipe.recv():
         start = time.perf_counter()
-        for _ in range(steps):
-            step()
-        pipe.send(time.perf_counter() - start)
+        step()
+        pipe.send(BATCH / (time.perf_counter() - start))
 
 
 def start(name: str) -> Connection:
@@ -108,30 +108,35 @@ def start(name: str) -> Connection:
     return here
 
 
-def speed(pipe: Connection, steps: int) -> float:
-    """Images a second over so many steps of one worker."""
-    pipe.send(steps)
-    seconds: float = pipe.recv()
-    return BATCH * steps / seconds
-
-
-def measure(rounds: int) -> dict[str, list[float]]:
-    """Images a second of each net, one figure a round, after a round that does not count."""
-    pipes = {name: start(name) for name in STEPS}
-    for name, pipe in pipes.items():
-        speed(pipe, STEPS[name])
-    speeds: dict[str, list[float]] = {name: [] for name in STEPS}
-    for _ in range(rounds):
-        for name, pipe in pipes.items():
-            speeds[name].append(speed(pipe, STEPS[name]))
-    for pipe in pipes.values():
-        pipe.send(0)
+def play_round(pipes: dict[str, Connection]) -> dict[str, list[float]]:
+    """Images a second of each net's steps in one round."""
+    speeds: dict[str, list[float]] = {name: [] for name in pipes}
+    for name in TURNS:
+        pipes[name].send(True)
+        speeds[name].append(pipes[name].recv())
     return speeds
 
 
-def ratio(above: list[float], below: list[float]) -> float:
-    """Median over the rounds."""
-    return statistics.median(a / b for a, b in zip(above, below, strict=True))
+def measure(rounds: int) -> dict[str, list[float]]:
+    """Images a second of each net, step for step, after a round that does not count."""
+    pipes = {name: start(name) for name in (PEER, OURS, BARE)}
+    play_round(pipes)
+    played = [play_round(pipes) for _ in range(rounds)]
+    for pipe in pipes.values():
+        pipe.send(False)
+    return {name: [each for speeds in played for each in speeds[name]] for name in pipes}
+
+
+def summary(speeds: dict[str, list[float]]) -> dict[str, Any]:
+    """Medians, and the ratios asked for; that to the net without LRN over neighbouring steps."""
+    medians = {name: statistics.median(each) for name, each in speeds.items()}
+    pairs = zip(speeds[OURS], speeds[BARE], strict=True)
+    return {
+        "images_per_second": medians,
+        "ours / pytorchcv": medians[OURS] / medians[PEER],
+        "ours / ours without normalisation": statistics.median(a / b for a, b in pairs),
+        "steps": speeds,
+    }
 
 
 def main() -> None:
@@ -140,17 +145,9 @@ def main() -> None:
     from zfrepro.files import write_json
 
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each net (default: 5)")
-    speeds = measure(parser.parse_args().rounds)
-    ours, bare = speeds["ours"], speeds["ours without normalisation"]
-    result = {
-        "images_per_second": {name: statistics.median(each) for name, each in speeds.items()},
-        "ours / pytorchcv": ratio(ours, speeds["pytorchcv"]),
-        "ours / ours without normalisation": ratio(ours, bare),
-        "rounds": speeds,
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-    }
+    parser.add_argument("--rounds", type=int, default=5, help="default: 5")
+    result = summary(measure(parser.parse_args().rounds))
+    result |= {"threads": torch.get_num_threads(), "torch": torch.__version__}
     write_json(RESULT, result)
     for name, figure in result["images_per_second"].items():
         print(f"{name:30} {figure:7.1f} images/s")
