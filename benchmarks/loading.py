@@ -103,13 +103,12 @@ def store_to_input(prepared: PreparedSet) -> Epoch:
     loader = PreparedData(
         prepared, crop=CROP, batch=BATCH, policy="random", seed=0, workers=0
     ).train_dataloader()
-    mean = torch.from_numpy(prepared.mean).permute(2, 0, 1).contiguous()
+    mean = torch.from_numpy(prepared.mean)
 
     def epoch() -> Iterator[torch.Tensor]:
         keep_freed_memory()  # as training does; the other side's workers have begun without
         for batch in loader:
-            images = crops.subtract_mean(batch.images, mean, batch.tops, batch.lefts)
-            yield crops.flip(images, batch.flips)
+            yield crops.subtract_mean(batch.images, mean, batch.tops, batch.lefts, batch.flips)
 
     return epoch
 

@@ -58,19 +58,19 @@ def bare(config: dict[str, Any], folder: Path, report: Callable[[], None]) -> No
     """The loop as one would write it by hand around the same net and batches."""
     import torch
 
-    from zfrepro.data.crops import flip, subtract_mean
+    from zfrepro.data.crops import subtract_mean
     from zfrepro.data.module import PreparedData
     from zfrepro.data.store import PreparedSet
     from zfrepro.models.clipping import clip_filters, convolutions
     from zfrepro.models.memory import keep_freed_memory
-    from zfrepro.training.fit import build_net, choose_precision, mean_image
+    from zfrepro.training.fit import build_net, choose_precision
 
     keep_freed_memory()
     torch.set_flush_denormal(True)
     prepared = PreparedSet.open(folder / "prepared")
     training = config["training"]
     net = build_net(config, len(prepared.classes)).to(memory_format=torch.channels_last)
-    mean = mean_image(prepared)
+    mean = torch.from_numpy(prepared.mean)
     optimizer = torch.optim.SGD(
         net.parameters(), lr=training["lr"], momentum=training["momentum"],
         weight_decay=training["weight_decay"], fused=True,
@@ -83,7 +83,7 @@ def bare(config: dict[str, Any], folder: Path, report: Callable[[], None]) -> No
     loaders = data.train_dataloader(), data.val_dataloader()
 
     def loss_of(batch: Any) -> Any:
-        images = flip(subtract_mean(batch.images, mean, batch.tops, batch.lefts), batch.flips)
+        images = subtract_mean(batch.images, mean, batch.tops, batch.lefts, batch.flips)
         with torch.autocast("cpu", torch.bfloat16, mixed):
             logits = net(images)
         return torch.nn.functional.cross_entropy(logits.float(), batch.labels)

@@ -16,6 +16,7 @@ from zfrepro.data.naive import naive_errors
 from zfrepro.data.store import PreparedSet
 from zfrepro.report import tables
 from zfrepro.training import evaluation
+from zfrepro.training.trained import Trained, load, views
 
 RESULTS = config.ROOT / "results"
 METRICS = (
@@ -59,7 +60,7 @@ def main() -> None:
 
 def _trained_row(name: str, prepared: PreparedSet) -> dict[str, object]:
     folder = RESULTS / "runs" / name
-    trained = evaluation.load(folder / "weights.pt")
+    trained = load(folder / "weights.pt")
     recipe = json.loads((folder / "run.json").read_text())
     last = json.loads((folder / "metrics.json").read_text())
     paper = config.load(folder / "config.yaml")["paper"]
@@ -80,10 +81,8 @@ def _trained_row(name: str, prepared: PreparedSet) -> dict[str, object]:
     }
 
 
-def _errors(
-    name: str, trained: evaluation.Trained, prepared: PreparedSet, crops: str
-) -> evaluation.Errors:
-    places = evaluation.views(crops, trained.image_size, trained.crop)
+def _errors(name: str, trained: Trained, prepared: PreparedSet, crops: str) -> evaluation.Errors:
+    places = views(crops, trained.image_size, trained.crop)
     path = RESULTS / "predictions" / name / f"val_{crops}.parquet"
     return evaluation.evaluate(
         trained, prepared.split("val"), places, path, progress=f"{name}, {crops}"

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from zfrepro import config, files
@@ -29,8 +30,7 @@ def main() -> None:
 def run(name: str, data: dict[str, Any]) -> None:
     """Prepares the set that `data` describes and links it to results/prepared/<name>/."""
     workers = cores()
-    root = data["root"] and config.path(data["root"])
-    source = open_source({**data, "root": root, "workers": workers})
+    source = open_source({**data, "root": root_of(data), "workers": workers})
     settings = {key: data[key] for key in KEYS}
     mark = fingerprint({**settings, "source": source.identity()}, ["zfrepro.data.prepare"])
     work = config.CHECKPOINTS / mark
@@ -51,6 +51,16 @@ def cores() -> int:
     """Processor cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # Linux has it
     return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def root_of(data: dict[str, Any]) -> Path | None:
+    """Where the raw images lie: `ZFREPRO_<SOURCE>` of the environment, else `data.root`.
+
+    The variable is read here and not in conf/, so that another machine's place for the same images
+    changes no configuration, and with it nothing that has been made.
+    """
+    root = os.environ.get(f"ZFREPRO_{data['name'].upper()}") or data["root"]
+    return config.path(root) if root else None
 
 
 if __name__ == "__main__":

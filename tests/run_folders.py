@@ -68,7 +68,7 @@ def save_weights(path: Path) -> torch.nn.Module:
             "model": net.spec,
             "state_dict": net.state_dict(),
             "classes": CLASSES,
-            "mean": torch.rand(3, IMAGE_SIZE, IMAGE_SIZE, generator=generator) * 255,
+            "mean": torch.rand(IMAGE_SIZE, IMAGE_SIZE, 3, generator=generator) * 255,
             "image_size": IMAGE_SIZE,
             "crop": CROP,
             "filter": "bicubic",

@@ -43,7 +43,7 @@ def test_ten_crops_are_averaged_after_the_softmax(weights: Path, classifier: Cla
     """Against a second route: crops by slicing, flips by reversing, one image at a time."""
     image = pixels(IMAGE_SIZE, IMAGE_SIZE)  # as large as a prepared one: nothing is resampled
     saved = torch.load(weights, weights_only=True)
-    centred = torch.from_numpy(image).permute(2, 0, 1).float() - saved["mean"]
+    centred = (torch.from_numpy(image).float() - saved["mean"]).permute(2, 0, 1)
     end, middle = IMAGE_SIZE - CROP, (IMAGE_SIZE - CROP) // 2
     places = [(0, 0), (0, end), (end, 0), (end, end), (middle, middle)]
     views = [centred[:, top : top + CROP, left : left + CROP] for top, left in places]

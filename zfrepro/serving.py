@@ -55,7 +55,7 @@ class Classifier:
 
     def mean_picture(self) -> Image.Image:
         """The training set's mean image."""
-        pixels = self.trained.mean.permute(1, 2, 0).round().clamp(0, 255).byte()
+        pixels = self.trained.mean.round().clamp(0, 255).byte()
         return Image.fromarray(pixels.numpy())
 
     def _prepare(self, images: Sequence[Any], start: int) -> Pixels:

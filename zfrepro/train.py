@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and `--help` needs none of i
     from zfrepro.training.fit import Fitted
 
 PREPARED = config.ROOT / "results" / "prepared" / "source"
+DATA = ("fingerprint", "digest", "source", "splits", "classes")
 DECIDES = ("seed", "crop", "model", "training")  # with the data; `trainer` only says where it runs
 
 
@@ -76,7 +77,8 @@ def check_prepared(manifest: Config, cfg: Config, remedy: str) -> None:
     """Raises ConfigError, naming the first difference, where the images are another profile's."""
     prepared_for = manifest["config"]
     for key, value in cfg["data"].items():
-        if prepared_for.get(key) != value:
+        # the same images may have moved
+        if key != "root" and prepared_for.get(key) != value:
             raise ConfigError(
                 f"the images in {PREPARED} were prepared with data.{key} = "
                 f"{prepared_for.get(key)}, and this run asks for {value}: {remedy}"
@@ -168,7 +170,7 @@ def _recipe(run: Run, fitted: "Fitted", started: float) -> Config:
         "finished": _iso(time.time()),
         # of training itself: a run that was killed counts all its parts
         "seconds": round(sum(row["seconds"] for row in fitted.history), 1),
-        "data": {key: manifest[key] for key in ("fingerprint", "digest", "source")},
+        "data": {key: manifest[key] for key in DATA},
         "precision": fitted.precision,
         "processes": fitted.processes,
     }

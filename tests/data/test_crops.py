@@ -1,8 +1,12 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 
 from zfrepro.data import crops
+
+Subtract = Callable[..., torch.Tensor]
 
 
 def test_ten_crops_are_the_papers() -> None:
@@ -42,22 +46,25 @@ def test_unknown_policy_names_the_key() -> None:
         crops.draw("many", 1, 64, 56, np.random.default_rng(0))
 
 
-def test_the_mean_is_subtracted_where_the_crop_was_taken() -> None:
+@pytest.mark.parametrize("subtract", [crops._subtract_in_turn, crops._subtract_at_once])
+def test_the_mean_is_subtracted_where_the_crop_was_taken(subtract: Subtract) -> None:
     rng = np.random.default_rng(0)
     images = rng.integers(256, size=(3, 8, 8, 3), dtype=np.uint8)
-    mean = torch.from_numpy(rng.random((3, 8, 8), dtype=np.float32) * 255)
-    tops, lefts = [0, 2, 1], [2, 0, 1]
+    mean = torch.from_numpy(rng.random((8, 8, 3), dtype=np.float32) * 255)
+    tops, lefts, flips = [0, 2, 1], [2, 0, 1], [False, True, False]
     cut = np.stack([im[t : t + 6, x : x + 6] for im, t, x in zip(images, tops, lefts, strict=True)])
-    found = crops.subtract_mean(
-        torch.from_numpy(cut), mean, torch.tensor(tops), torch.tensor(lefts)
-    )
-    whole = torch.from_numpy(images).permute(0, 3, 1, 2).float() - mean
-    for i, (t, x) in enumerate(zip(tops, lefts, strict=True)):
-        torch.testing.assert_close(found[i], whole[i, :, t : t + 6, x : x + 6])
+    places = torch.tensor(tops), torch.tensor(lefts), torch.tensor(flips)
+    found = subtract(torch.from_numpy(cut), mean, *places)
+    whole = torch.from_numpy(images).float() - mean
+    for i, (t, x, mirrored) in enumerate(zip(tops, lefts, flips, strict=True)):
+        expected = whole[i, t : t + 6, x : x + 6]
+        torch.testing.assert_close(found[i], expected.flip(1) if mirrored else expected)
+
+
+def test_crops_come_in_the_order_that_convolutions_like() -> None:
+    images = torch.arange(24, dtype=torch.uint8).reshape(2, 2, 2, 3)
+    zeros = torch.zeros(2, dtype=torch.long)
+    found = crops.subtract_mean(images, torch.ones(4, 4, 3), zeros, zeros, zeros.bool())
+    assert found.shape == (2, 3, 2, 2)
+    assert found[1, 2].tolist() == [[13, 16], [19, 22]]
     assert found.is_contiguous(memory_format=torch.channels_last)
-
-
-def test_flip_mirrors_columns_of_the_chosen() -> None:
-    images = torch.arange(6.0).reshape(2, 1, 1, 3)
-    found = crops.flip(images, torch.tensor([True, False]))
-    assert found.flatten().tolist() == [2, 1, 0, 3, 4, 5]

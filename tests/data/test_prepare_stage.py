@@ -82,3 +82,11 @@ prepare.main()
     assert "data.root" in ended.stderr
     assert "ZFREPRO_FOLDER" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_the_environment_says_where_the_images_are_on_this_machine(monkeypatch, tmp_path):
+    monkeypatch.delenv("ZFREPRO_FOLDER", raising=False)
+    assert stage.root_of({"name": "folder", "root": None}) is None
+    assert stage.root_of({"name": "folder", "root": "data/photos"}) == config.ROOT / "data/photos"
+    monkeypatch.setenv("ZFREPRO_FOLDER", str(tmp_path))
+    assert stage.root_of({"name": "folder", "root": "data/photos"}) == tmp_path

@@ -10,9 +10,9 @@ import torch
 from zfrepro.data.store import PreparedSet
 from zfrepro.training import result
 from zfrepro.training.callbacks import COLUMNS, progress
-from zfrepro.training.evaluation import load
 from zfrepro.training.fit import Fitted, choose_precision, fit
 from zfrepro.training.module import DivergedError, Row, wrong_at
+from zfrepro.training.trained import load
 
 Config = dict[str, Any]
 

@@ -57,23 +57,43 @@ def draw(policy: str, count: int, image_size: int, crop: int, rng: np.random.Gen
     raise ValueError(f"training.crops is {policy!r}; it can be 'ten' or 'random'")
 
 
-def subtract_mean(images: Tensor, mean: Tensor, tops: Tensor, lefts: Tensor) -> Tensor:
-    """Crops minus the mean image at the same places, flips still to be done.
+def subtract_mean(
+    images: Tensor, mean: Tensor, tops: Tensor, lefts: Tensor, flips: Tensor
+) -> Tensor:
+    """Crops minus the mean image at the same places, then mirrored where asked.
 
     Args:
         images: uint8 (B, c, c, 3).
-        mean: float32 (3, S, S).
+        mean: float32 (S, S, 3).
         tops, lefts: int64 (B,), where in the prepared image each crop begins.
+        flips: bool (B,).
 
     Returns:
         float32 (B, 3, c, c) in channels_last order, within about [-128, 128].
     """
+    subtract = _subtract_in_turn if images.device.type == "cpu" else _subtract_at_once
+    return subtract(images, mean, tops, lefts, flips).permute(0, 3, 1, 2)
+
+
+def _subtract_in_turn(
+    images: Tensor, mean: Tensor, tops: Tensor, lefts: Tensor, flips: Tensor
+) -> Tensor:
+    """One crop after the other, each in cache: on a CPU five times as fast as all at once."""
     crop = images.shape[1]
-    windows = mean.unfold(1, crop, 1).unfold(2, crop, 1)  # (3, S-c+1, S-c+1, c, c), a view
-    means = windows[:, tops, lefts].permute(1, 2, 3, 0)  # (B, c, c, 3)
-    return (images.float() - means).permute(0, 3, 1, 2)
+    centred = torch.empty(images.shape, dtype=mean.dtype)
+    places = zip(tops.tolist(), lefts.tolist(), flips.tolist(), strict=True)
+    for out, image, (top, left, flipped) in zip(centred, images, places, strict=True):
+        torch.sub(image, mean[top : top + crop, left : left + crop], out=out)
+        if flipped:
+            out.copy_(out.flip(1))
+    return centred
 
 
-def flip(images: Tensor, flips: Tensor) -> Tensor:
-    """Mirrors those of `images` (B, 3, c, c) whose entry in `flips` (B,) is true."""
-    return torch.where(flips[:, None, None, None], images.flip(-1), images)
+def _subtract_at_once(
+    images: Tensor, mean: Tensor, tops: Tensor, lefts: Tensor, flips: Tensor
+) -> Tensor:
+    """In three kernels, and without a look at the places, for which a GPU would have to wait."""
+    crop = images.shape[1]
+    windows = mean.unfold(0, crop, 1).unfold(1, crop, 1)  # (S-c+1, S-c+1, 3, c, c), a view
+    centred = images.float() - windows[tops, lefts].permute(0, 2, 3, 1)
+    return torch.where(flips[:, None, None, None], centred.flip(2), centred)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +12,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from zfrepro.data import crops
-from zfrepro.data.crops import Crops, flip, subtract_mean
+from zfrepro.data.crops import Crops
 from zfrepro.data.store import Split
 from zfrepro.files import atomic_path
-from zfrepro.models.convnet import ConvNet, build
 from zfrepro.training.module import wrong_at
+from zfrepro.training.trained import Trained, probabilities
 
 SCHEMA = pa.schema(
     [
@@ -31,76 +29,12 @@ SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A network with what it needs to read images: mean (3, S, S), crop and class names.
-
-    `precision` is the one it was trained in, so that errors agree with those of the training.
-    """
-
-    net: ConvNet
-    mean: Tensor
-    image_size: int
-    crop: int
-    classes: list[tuple[str, str]]
-    precision: str = "32-true"
-
-
-@dataclass(frozen=True)
 class Errors:
     """Top-1 and top-5 error in percent over `images` images."""
 
     top1: float
     top5: float
     images: int
-
-
-def load(path: Path) -> Trained:
-    """The network in a run's `weights.pt`, ready to evaluate.
-
-    Raises:
-        ValueError: the file holds no network of this project.
-    """
-    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    try:
-        net = build(**content["model"])
-        net.load_state_dict(content["state_dict"])
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise ValueError(f"{path} holds no network of this project: {error}") from error
-    classes = [(identity, name) for identity, name in content["classes"]]
-    net = net.eval().to(memory_format=torch.channels_last)
-    return Trained(
-        net, content["mean"], content["image_size"], content["crop"], classes, content["precision"]
-    )
-
-
-def views(name: str, image_size: int, crop: int) -> Crops:
-    """The crops that a prediction averages over: "centre" or "ten"."""
-    makers = {"centre": crops.centre_crop, "ten": crops.ten_crops}
-    return makers[name](image_size, crop)
-
-
-@torch.inference_mode()
-def probabilities(trained: Trained, images: npt.NDArray[np.uint8], places: Crops) -> Tensor:
-    """Softmax averaged over the crops `places`: float32 (B, classes).
-
-    Args:
-        images: prepared images, uint8 (B, S, S, 3).
-        places: the K crops taken of each image.
-    """
-    device = next(trained.net.parameters()).device
-    pixels, mean = torch.from_numpy(images).to(device), trained.mean.to(device)
-    total: Tensor | None = None
-    for top, left, flipped in zip(places.tops, places.lefts, places.flips, strict=True):
-        here = pixels[:, top : top + trained.crop, left : left + trained.crop]
-        corner = torch.full((len(images),), int(top)), torch.full((len(images),), int(left))
-        crop = subtract_mean(here, mean, *corner)
-        with torch.autocast(device.type, torch.bfloat16, trained.precision == "bf16-mixed"):
-            logits = trained.net(flip(crop, torch.full((len(images),), bool(flipped))))
-        part = logits.float().softmax(1)
-        total = part if total is None else total + part
-    if total is None:
-        raise ValueError("no crops to average over")
-    return total / len(places.tops)
 
 
 def predict(

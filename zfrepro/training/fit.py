@@ -12,7 +12,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
 
 from zfrepro.data.module import PreparedData
 from zfrepro.data.store import PreparedSet
@@ -52,7 +51,7 @@ def fit(
     """
     training, trainer_config = config["training"], config["trainer"]
     classes = len(prepared.classes)
-    net, mean = build_net(config, classes), mean_image(prepared)
+    net, mean = build_net(config, classes), torch.from_numpy(prepared.mean)
     module = Classifier(net, mean, training, config["seed"], classes)
     data = PreparedData(
         prepared,
@@ -84,11 +83,6 @@ def fit(
 def build_net(config: Config, classes: int) -> ConvNet:
     """The untrained network of a configuration, its weights drawn from `seed`."""
     return build(**config["model"], classes=classes, crop=config["crop"], seed=config["seed"])
-
-
-def mean_image(prepared: PreparedSet) -> Tensor:
-    """The training set's mean image as (3, S, S)."""
-    return torch.from_numpy(prepared.mean).permute(2, 0, 1).contiguous()
 
 
 def choose_precision(wish: str, accelerator: str) -> str:

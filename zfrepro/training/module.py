@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zfrepro.data.crops import flip, subtract_mean
+from zfrepro.data.crops import subtract_mean
 from zfrepro.data.module import Batch, epoch_seed
 from zfrepro.models.clipping import clip_filters, convolutions
 from zfrepro.models.convnet import ConvNet
@@ -72,7 +72,7 @@ class Classifier(pl.LightningModule):
 
     Args:
         net: (B, 3, c, c) in [-128, 128] to logits (B, classes).
-        mean: float32 (3, S, S), the training set's mean image.
+        mean: float32 (S, S, 3), the training set's mean image.
         training: the section `training` of the configuration.
         seed: with the epoch it decides all that is random.
         classes: the net's outputs; without learning the loss is their logarithm.
@@ -100,8 +100,9 @@ class Classifier(pl.LightningModule):
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits (B, classes) of a batch of crops."""
-        images = subtract_mean(batch.images, self.mean, batch.tops, batch.lefts)
-        logits: Tensor = self.net(flip(images, batch.flips))
+        logits: Tensor = self.net(
+            subtract_mean(batch.images, self.mean, batch.tops, batch.lefts, batch.flips)
+        )
         return logits
 
     def on_fit_start(self) -> None:

@@ -7,7 +7,7 @@ import torch
 from zfrepro.data.store import PreparedSet
 from zfrepro.files import atomic_path, write_json
 from zfrepro.training.callbacks import CURVES, write_curves
-from zfrepro.training.fit import Fitted, mean_image
+from zfrepro.training.fit import Fitted
 
 WEIGHTS = "weights.pt"
 
@@ -20,7 +20,7 @@ def write(folder: Path, fitted: Fitted, prepared: PreparedSet, crop: int) -> Non
                 "model": fitted.net.spec,
                 "state_dict": fitted.net.state_dict(),
                 "classes": [list(pair) for pair in prepared.classes],
-                "mean": mean_image(prepared),
+                "mean": torch.from_numpy(prepared.mean),
                 "image_size": prepared.image_size,
                 "filter": prepared.manifest["filter"],
                 "crop": crop,

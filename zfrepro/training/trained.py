@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from zfrepro.data import crops
-from zfrepro.data.crops import Crops, flip, subtract_mean
+from zfrepro.data.crops import Crops
 from zfrepro.models.convnet import build
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A network with what it needs to read images: mean (3, S, S), crop and class names.
+    """A network with what it needs to read images: mean (S, S, 3), crop and class names.
 
     `resize_filter` is the one the images were prepared with; `precision` the one the network was
     trained in, so that errors agree with those of the training.
@@ -78,11 +78,10 @@ def probabilities(trained: Trained, images: npt.NDArray[np.uint8], places: Crops
     pixels, mean = torch.from_numpy(images).to(device), trained.mean.to(device)
     parts = []
     for top, left, flipped in zip(places.tops, places.lefts, places.flips, strict=True):
-        here = pixels[:, top : top + trained.crop, left : left + trained.crop]
-        corner = torch.full((len(images),), int(top)), torch.full((len(images),), int(left))
-        crop = subtract_mean(here, mean, *corner)
-        mirrored = torch.full((len(images),), bool(flipped), device=device)
+        here = slice(top, top + trained.crop), slice(left, left + trained.crop)
+        view = pixels[:, *here].float() - mean[here]  # (B, c, c, 3)
+        view = (view.flip(2) if flipped else view).permute(0, 3, 1, 2)
         with torch.autocast(device.type, torch.bfloat16, trained.precision == "bf16-mixed"):
-            logits = trained.net(flip(crop, mirrored))
+            logits = trained.net(view)
         parts.append(logits.float().softmax(1))
     return torch.stack(parts).mean(0)
