@@ -67,15 +67,15 @@ def _clutter(rng: np.random.Generator, canvas: Canvas) -> None:
     """Blades and small shapes in colours near those of the place where they stand."""
     side = min(canvas.height, canvas.width)
     names = sorted(SHAPES)
-    for _ in range(rng.integers(3, 10)):
+    for _ in range(rng.integers(4, 14)):
         at = rng.uniform(0, 1, 2) * (canvas.width, canvas.height)
         if rng.random() < 0.5:
             shape, size = "box", (rng.uniform(0.006, 0.02), rng.uniform(0.1, 0.5))
         else:
-            shape, size = names[rng.integers(len(names))], tuple(rng.uniform(0.03, 0.12, 2))
+            shape, size = names[rng.integers(len(names))], tuple(rng.uniform(0.03, 0.14, 2))
         frame = Frame(np.eye(2) * side, at).place((0, 0), size, rng.uniform(0, 360))
         under = canvas.pixels[int(at[1]), int(at[0])]
-        tint = np.clip(under + rng.normal(0, 0.13) + rng.normal(0, 0.04, 3), 0, 1)
+        tint = np.clip(under + rng.normal(0, 0.17) + rng.normal(0, 0.06, 3), 0, 1)
         canvas.paint(shape, frame, tint.astype(np.float32), None, rng.uniform(0.5, 0.9))
 
 

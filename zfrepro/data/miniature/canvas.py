@@ -3,6 +3,7 @@
 # numpy's stubs type most ufuncs as Any
 # mypy: disable-error-code="no-any-return"
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -50,23 +51,21 @@ class Frame:
 
     def window(self, height: int, width: int) -> tuple[slice, slice]:
         """Rows and columns of an image that the shape can touch."""
-        half = OVERHANG * np.abs(self.matrix).sum(axis=1) + 2
-        low = np.floor(self.origin - half).astype(int)
-        high = np.ceil(self.origin + half).astype(int)
-        (left, right), (top, bottom) = (
-            np.clip((low[axis], high[axis]), 0, side) for axis, side in enumerate((width, height))
-        )
-        return slice(int(top), int(bottom)), slice(int(left), int(right))
+        (a, b), (c, d) = self.matrix.tolist()
+        x, y = self.origin.tolist()
+        across, down = OVERHANG * (abs(a) + abs(b)) + 2, OVERHANG * (abs(c) + abs(d)) + 2
+        return _within(y - down, y + down, height), _within(x - across, x + across, width)
 
     def local(self, rows: slice, columns: slice) -> tuple[Field, Field]:
         """The shape's own coordinates x and y at the centres of these pixels."""
-        inverse = np.linalg.inv(self.matrix).astype(np.float32)
-        across = np.arange(columns.start, columns.stop, dtype=np.float32) + 0.5
-        down = np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] + 0.5
-        across -= np.float32(self.origin[0])
-        down -= np.float32(self.origin[1])
-        x = inverse[0, 0] * across + inverse[0, 1] * down
-        return x, inverse[1, 0] * across + inverse[1, 1] * down
+        (a, b), (c, d) = self.matrix.tolist()
+        determinant = a * d - b * c
+        across = np.arange(columns.start, columns.stop, dtype=np.float32)
+        down = np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
+        across += np.float32(0.5 - self.origin[0])
+        down += np.float32(0.5 - self.origin[1])
+        x = across * (d / determinant) - down * (b / determinant)
+        return x, down * (a / determinant) - across * (c / determinant)
 
 
 @dataclass(frozen=True)
@@ -102,12 +101,14 @@ class Canvas:
             return None
         x, y = frame.local(*window)
         outside = pixels_outside(SHAPES[shape](x, y))
-        alpha = np.clip(0.5 - outside, 0.0, 1.0)
+        alpha = _share(0.5 - outside)
         tint: Field = paint(x, y) if callable(paint) else np.asarray(paint)
         if light is not None:
             tint = tint * _brightness(x, y, outside, frame, light)[:, :, None]
         patch = self.pixels[window]
-        patch += (opacity * alpha)[:, :, None] * (tint - patch)
+        change = tint - patch
+        change *= (opacity * alpha)[:, :, None]
+        patch += change
         np.maximum(self.covered[window], alpha, out=self.covered[window])
         return box_of(alpha > SEEN, window[0].start, window[1].start)
 
@@ -115,7 +116,7 @@ class Canvas:
         """A soft round shadow that ends at the frame's unit circle."""
         window = frame.window(self.height, self.width)
         x, y = frame.local(*window)
-        fall = np.clip(1 - x * x - y * y, 0, 1)
+        fall = _share(1 - x * x - y * y)
         self.pixels[window] *= (1 - strength * fall * fall)[:, :, None]
 
 
@@ -136,11 +137,20 @@ def box_of(mask: npt.NDArray[np.bool_], top: int = 0, left: int = 0) -> Box | No
     )  # fmt: skip
 
 
+def _share(values: Field) -> Field:
+    """Cut off below 0 and above 1; np.clip takes three times as long on small arrays."""
+    return np.minimum(np.maximum(values, 0), 1)
+
+
+def _within(low: float, high: float, side: int) -> slice:
+    return slice(max(math.floor(low), 0), max(min(math.ceil(high), side), 0))
+
+
 def _brightness(x: Field, y: Field, outside: Field, frame: Frame, light: Light) -> Field:
     """Lambert's law on the ellipsoid in the shape's unit square, with a darker rim."""
     axes = (frame.matrix / np.linalg.norm(frame.matrix, axis=0)).astype(np.float32)
     towards = light.towards[:2] @ axes
     bulge = np.sqrt(np.maximum(1 - 0.8 * (x * x + y * y), 0.05))
     diffuse = np.maximum(towards[0] * x + towards[1] * y + light.towards[2] * bulge, 0)
-    rim = np.clip(outside + 1.6, 0, 1)
+    rim = _share(outside + 1.6)
     return (light.ambient + (1.12 - light.ambient) * diffuse) * (1 - light.outline * rim)

@@ -26,7 +26,7 @@ from zfrepro.data.miniature.textures import TEXTURES, Grain
 
 LANDMARKS = ("right_eye", "left_eye", "nose")  # right is the creature's, at the viewer's left
 
-_ROLL = {"face": 14.0, "side": 16.0, "top": 30.0, "thing": 14.0}  # degrees, standard deviation
+_ROLL = {"face": 16.0, "side": 20.0, "top": 40.0, "thing": 18.0}  # degrees, standard deviation
 
 
 @dataclass(frozen=True)
@@ -153,10 +153,10 @@ def _pose(kind: Kind, rng: np.random.Generator, extent: Matrix, height: int, wid
     corners = np.array([(x, y) for x in extent[:, 0] for y in extent[:, 1]]) @ matrix.T
     low, high = corners.min(axis=0), corners.max(axis=0)
     span = high - low
-    scale = rng.uniform(0.66, 0.95) * min(height, width) / span.max()
+    scale = rng.uniform(0.6, 0.95) * min(height, width) / span.max()
     # the centre crop of the preparation keeps the middle, so that is where objects stand
     slack = np.maximum(min(height, width) - scale * span, 0) / 2
-    middle = np.array([width, height]) / 2 + rng.uniform(-0.8, 0.8, 2) * slack
+    middle = np.array([width, height]) / 2 + rng.uniform(-1, 1, 2) * slack
     return Frame(scale * matrix, middle - scale * (low + high) / 2)
 
 
@@ -210,4 +210,5 @@ def _develop(rng: np.random.Generator, pixels: Field) -> npt.NDArray[np.uint8]:
     """Exposure, white balance and sensor noise; uint8."""
     gain = np.exp(rng.normal(0, 0.12)) * np.exp(rng.normal(0, 0.04, 3)).astype(np.float32)
     grain = rng.standard_normal(pixels.shape, dtype=np.float32) * rng.uniform(0.004, 0.02)
-    return np.asarray(np.clip((pixels * gain + grain) * 255, 0, 255), dtype=np.uint8)
+    developed = np.clip((pixels * gain + grain) * 255, 0, 255)
+    return developed.astype(np.uint8)
