@@ -24,8 +24,13 @@ def command(*args: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_every_experiment_composes_at_every_size(experiment: str, profile: str) -> None:
+def test_every_experiment_composes_at_every_size(
+    experiment: str, profile: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = config.compose_experiment(experiment, [f"profile={profile}"])
+    (tmp_path / "params.yaml").write_text(f"profile: {profile}\nseed: 0\n")
+    monkeypatch.setattr(config, "PARAMS", tmp_path / "params.yaml")
+    assert config.compose_experiment(experiment) == found
     assert (found["name"], found["profile"]) == (experiment, profile)
     assert found["crop"] * 8 == found["data"]["image_size"] * 7
     assert set(found["paper"]) == {"table", "row", "train_top1", "val_top1", "val_top5"}

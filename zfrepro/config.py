@@ -44,7 +44,7 @@ def compose(overrides: Sequence[str] = ()) -> Config:
     """
     try:
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-            return resolve(hydra.compose("config", overrides=list(overrides)))
+            return resolve(hydra.compose("config", overrides=with_profile(overrides)))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error)) from error
 
@@ -52,6 +52,15 @@ def compose(overrides: Sequence[str] = ()) -> Config:
 def compose_experiment(name: str, overrides: Sequence[str] = ()) -> Config:
     """The configuration of `conf/experiment/<name>.yaml` at the size that `params.yaml` names."""
     return compose([f"+experiment={name}", *overrides])
+
+
+def with_profile(overrides: Sequence[str]) -> list[str]:
+    """`overrides` with the profile of params.yaml, unless they name one.
+
+    Hydra lets a profile choose the data only where it was itself chosen by an override.
+    """
+    chosen = any(override.startswith("profile=") for override in overrides)
+    return [*overrides] if chosen else [*overrides, f"profile={_params('profile')}"]
 
 
 def resolve(config: DictConfig) -> Config:
@@ -105,6 +114,7 @@ def command(task: Callable[[Config], None]) -> Callable[[], None]:
     def main() -> None:
         os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of exiting
         _show_options_in_help()
+        sys.argv[1:] = with_profile(sys.argv[1:])
         run = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
         try:
             run(lambda config: task(resolve(config)))()
@@ -140,7 +150,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _skeleton() -> DictConfig:
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        return hydra.compose("config")
+        return hydra.compose("config", overrides=with_profile([]))
 
 
 def _keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
