@@ -59,8 +59,11 @@ def with_profile(overrides: Sequence[str]) -> list[str]:
 
     Hydra lets a profile choose the data only where it was itself chosen by an override.
     """
-    chosen = any(override.startswith("profile=") for override in overrides)
-    return [*overrides] if chosen else [*overrides, f"profile={_params('profile')}"]
+    if any(override.startswith("profile=") for override in overrides):
+        return [*overrides]
+    # beside another override: Hydra's parser takes them in one piece
+    place = next((i for i, word in enumerate(overrides) if "=" in word), len(overrides))
+    return [*overrides[:place], f"profile={_params('profile')}", *overrides[place:]]
 
 
 def resolve(config: DictConfig) -> Config:

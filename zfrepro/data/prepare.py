@@ -185,7 +185,7 @@ def _make_shards(work: Path, source: Source, recipe: Recipe, workers: int, progr
     )
     with tqdm(
         desc=f"preparing {source.name}", unit="image", total=total, initial=total - ahead,
-        disable=not progress,
+        disable=None if progress else True,  # None: on a terminal alone
     ) as bar:  # fmt: skip
         for images in _results(tasks, min(workers, len(missing))):
             bar.update(images)
