@@ -2,8 +2,11 @@
 
 import hashlib
 import json
+import subprocess
+import sys
+import time
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -262,3 +265,43 @@ def test_command_explains_itself(monkeypatch, capsys):
     with pytest.raises(SystemExit, match="0"):
         command.main()
     assert "--contact-sheet" in capsys.readouterr().out
+
+
+def rendering(root):
+    """Another process that renders with two workers, in a process group of its own."""
+    counts = "--classes 4 --train-images 400 --val-images 8 --image-size 64 --workers 2"
+    command_line = [sys.executable, "-m", "zfrepro.data.miniature", "--out", str(root)]
+    return subprocess.Popen(
+        [*command_line, *counts.split()], stderr=subprocess.DEVNULL, start_new_session=True
+    )
+
+
+def members(group):
+    """The living processes of a group; those that end while we look are none."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            state, _parent, own_group = stat.read_text().rsplit(") ", 1)[1].split()[:3]
+            if int(own_group) == group and state != "Z":
+                found.append(stat)
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+def test_killed_for_good_it_leaves_no_process_and_goes_on_where_it_was(tmp_path):
+    process = rendering(tmp_path / "killed")
+    wait_for(lambda: len(list((tmp_path / "killed").glob(".unfinished/train*.json"))) >= 2)
+    process.kill()
+    process.wait()
+    wait_for(lambda: not members(process.pid))
+    assert not (tmp_path / "killed" / writer.MARKER).exists()
+    for root in (tmp_path / "killed", tmp_path / "undisturbed"):
+        assert rendering(root).wait(timeout=60) == 0
+    assert tree_digests(tmp_path / "killed") == tree_digests(tmp_path / "undisturbed")
+
+
+def wait_for(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)

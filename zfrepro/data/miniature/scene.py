@@ -210,5 +210,5 @@ def _develop(rng: np.random.Generator, pixels: Field) -> npt.NDArray[np.uint8]:
     """Exposure, white balance and sensor noise; uint8."""
     gain = np.exp(rng.normal(0, 0.12)) * np.exp(rng.normal(0, 0.04, 3)).astype(np.float32)
     grain = rng.standard_normal(pixels.shape, dtype=np.float32) * rng.uniform(0.004, 0.02)
-    developed = np.clip((pixels * gain + grain) * 255, 0, 255)
+    developed: Field = np.clip((pixels * gain + grain) * 255, 0, 255)
     return developed.astype(np.uint8)

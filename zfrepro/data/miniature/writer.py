@@ -13,10 +13,8 @@ own, so neither the number of workers nor a kill changes a byte.
 
 import hashlib
 import json
-import multiprocessing
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -32,6 +30,7 @@ from zfrepro.data.miniature.backdrop import Noise
 from zfrepro.data.miniature.kinds import IMAGENET_LIKE, Kind
 from zfrepro.data.miniature.oddities import encode, planted
 from zfrepro.data.miniature.scene import LANDMARKS, Picture, picture
+from zfrepro.data.workers import worker_processes
 from zfrepro.files import atomic_path, atomic_write, exclusive, write_json
 
 SPLITS = ("train", "val")
@@ -181,19 +180,19 @@ def _render_missing(root: Path, world: World, workers: int, progress: bool) -> N
     bar = tqdm(
         desc="rendering", unit="image", total=total, initial=total - missing, disable=not progress
     )
-    with bar, _mapper(min(workers, len(todo))) as imap:
-        for done in imap(partial(_render_chunk, root, world), todo):
+    with bar:
+        for done in _shared_out(partial(_render_chunk, root, world), todo, workers):
             bar.update(done)
 
 
-@contextmanager
-def _mapper(workers: int) -> Iterator[Any]:
-    """`map` in this process, or over a pool of fresh ones (a fork would copy torch's threads)."""
-    if workers <= 1:
-        yield map
+def _shared_out(
+    work: Callable[[Chunk], int], chunks: Sequence[Chunk], workers: int
+) -> Iterator[int]:
+    if min(workers, len(chunks)) <= 1:
+        yield from map(work, chunks)
         return
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        yield pool.imap_unordered
+    with worker_processes(min(workers, len(chunks))) as pool:
+        yield from pool.map(work, chunks)
 
 
 def _render_chunk(root: Path, world: World, chunk: Chunk) -> int:
