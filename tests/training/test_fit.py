@@ -89,7 +89,12 @@ def test_a_stopped_run_ends_with_the_weights_of_one_that_was_not(
 def test_annealing_survives_a_stop(tiny: PreparedSet, tiny_config: Config, folder: Path) -> None:
     """The rate falls after two epochs without a better validation error, stop or no stop."""
     tiny_config["training"] |= {"lr": 1e-6, "epochs": 6}
-    tiny_config["training"]["annealing"] = {"factor": 0.5, "patience": 1, "min_lr": 0.0}
+    tiny_config["training"]["annealing"] = {
+        "factor": 0.5,
+        "patience": 1,
+        "min_lr": 0.0,
+        "milestones": None,
+    }
     whole = fit(tiny_config, tiny, folder / "whole", lambda _: None)
     rates = [row["lr"] for row in whole.history]
     assert rates == pytest.approx([1e-6, 1e-6, 1e-6, 5e-7, 5e-7, 2.5e-7])
@@ -99,6 +104,17 @@ def test_annealing_survives_a_stop(tiny: PreparedSet, tiny_config: Config, folde
             fit(tiny_config, tiny, part, stop_after(epoch))
         resumed = fit(tiny_config, tiny, part, lambda _: None)
         assert [row["lr"] for row in resumed.history] == rates
+
+
+def test_milestones_stand_for_annealing_by_hand(
+    tiny: PreparedSet, tiny_config: Config, folder: Path
+) -> None:
+    rule = {"factor": 0.1, "patience": 1, "min_lr": 0.0005, "milestones": [1, 3]}
+    tiny_config["training"]["annealing"] = rule
+    with pytest.raises(Stopped):
+        fit(tiny_config, tiny, folder, stop_after(1))
+    history = fit(tiny_config, tiny, folder, lambda _: None).history
+    assert [row["lr"] for row in history] == pytest.approx([0.01, 0.001, 0.001, 0.0005])
 
 
 def test_checkpoints_and_weights_load_without_pickle(
@@ -152,9 +168,11 @@ def test_divergence_names_the_last_good_checkpoint(
 def test_a_net_that_learns_nothing_is_pointed_out(
     tiny: PreparedSet, tiny_config: Config, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tiny_config["training"] |= {"lr": 1e-9, "epochs": 1}
+    tiny_config["training"] |= {"lr": 1e-9, "epochs": 5}
     fit(tiny_config, tiny, folder, lambda _: None)
+    assert "after epoch 5" in caplog.text
     assert "1.386 is chance" in caplog.text
+    assert "after epoch 4" not in caplog.text  # the first epochs say little
 
 
 def test_wrong_at_counts_better_classes() -> None:

@@ -138,8 +138,7 @@ class Classifier(pl.LightningModule):
         row["lr"] = self.lr
         self.history.append(row)
         self._warn_if_nothing_is_learned(row)
-        assert self._annealing is not None  # noqa: S101  made by configure_optimizers
-        self._annealing.step(row["val/top1"])
+        self._anneal(row)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         training = self._training
@@ -151,9 +150,11 @@ class Classifier(pl.LightningModule):
             fused=True,
         )
         # stepped here and not by Lightning, which would save it before it has seen the epoch
+        rule = training["annealing"]
         self._annealing = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            optimizer, threshold=0.0, threshold_mode="abs", **training["annealing"]
-        )
+            optimizer, factor=rule["factor"], patience=rule["patience"], min_lr=rule["min_lr"],
+            threshold=0.0, threshold_mode="abs",
+        )  # fmt: skip
         if self._annealing_state is not None:
             self._annealing.load_state_dict(self._annealing_state)
         return optimizer
@@ -166,6 +167,16 @@ class Classifier(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.history = checkpoint["history"]
         self._annealing_state = checkpoint["annealing"]
+
+    def _anneal(self, row: Row) -> None:
+        """Lowers the rate for the epochs after this one, where the rule says so."""
+        rule = self._training["annealing"]
+        if rule["milestones"] is None:
+            assert self._annealing is not None  # noqa: S101  made by configure_optimizers
+            self._annealing.step(row["val/top1"])
+        elif row["epoch"] in rule["milestones"]:
+            for group in self.trainer.optimizers[0].param_groups:
+                group["lr"] = max(group["lr"] * rule["factor"], rule["min_lr"])
 
     def _loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         logits = self(batch).float()
@@ -186,7 +197,7 @@ class Classifier(pl.LightningModule):
 
     def _warn_if_nothing_is_learned(self, row: Row) -> None:
         chance = math.log(self._classes)
-        if row["epoch"] <= 5 and row["train/loss"] > chance - 0.005:
+        if 5 <= row["epoch"] <= 10 and row["train/loss"] > chance - 0.005:
             log.warning(
                 "after epoch %d the training loss is %.3f, and %.3f is chance: "
                 "no learning yet (initialisation? learning rate?)",
