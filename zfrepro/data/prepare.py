@@ -11,13 +11,9 @@ last whole shard and ends with the same manifest, byte for byte.
 import hashlib
 import json
 import logging
-import multiprocessing
-import os
 import shutil
-import signal
 from collections.abc import Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from itertools import islice, starmap
 from pathlib import Path
 from typing import Any
@@ -31,7 +27,8 @@ from zfrepro.data.decode import FILTERS
 from zfrepro.data.index import Merged, bad_files, merge
 from zfrepro.data.listing import Listing, Source
 from zfrepro.data.shards import Recipe, Shard
-from zfrepro.files import atomic_path, die_with_parent, write_json
+from zfrepro.data.workers import worker_processes
+from zfrepro.files import atomic_path, write_json
 
 MANIFEST = "manifest.json"
 STORAGES = ("uint8", "jpeg")
@@ -196,7 +193,7 @@ def _results(tasks: Iterator[tuple[Path, Recipe, Shard, Listing]], workers: int)
     if workers <= 1:
         yield from starmap(shards.make_shard, tasks)
         return
-    with _pool(workers) as pool:
+    with worker_processes(workers) as pool:
         waiting: set[Future[int]] = set()
         while True:
             free = 2 * workers - len(waiting)
@@ -205,30 +202,6 @@ def _results(tasks: Iterator[tuple[Path, Recipe, Shard, Listing]], workers: int)
                 return
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             yield from (future.result() for future in done)
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Fresh processes (a fork would copy threads' locks) that end with the block or with us."""
-    others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), _start_worker, (os.getpid(),)
-    )
-    try:
-        yield pool
-    except BaseException:
-        for child in set(multiprocessing.active_children()) - others:
-            child.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _start_worker(parent: int) -> None:
-    die_with_parent()
-    if os.getppid() != parent:  # it ended before it could be watched
-        os._exit(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends the rest
 
 
 def _check_bad(work: Path, splits: Mapping[str, Mapping[str, Any]], max_bad_share: float) -> None:

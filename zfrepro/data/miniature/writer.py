@@ -178,8 +178,9 @@ def _render_missing(root: Path, world: World, workers: int, progress: bool) -> N
     total = sum(chunk.stop - chunk.start for chunk in chunks)
     missing = sum(chunk.stop - chunk.start for chunk in todo)
     bar = tqdm(
-        desc="rendering", unit="image", total=total, initial=total - missing, disable=not progress
-    )
+        desc="rendering", unit="image", total=total, initial=total - missing,
+        disable=None if progress else True,  # None: on a terminal alone
+    )  # fmt: skip
     with bar:
         for done in _shared_out(partial(_render_chunk, root, world), todo, workers):
             bar.update(done)
