@@ -1,10 +1,9 @@
 """Stage `train@<experiment>`: one network, from its resolved configuration to results/runs/."""
 
 import argparse
-import sys
 
 from zfrepro import config, files
-from zfrepro.train import summary, tell, train
+from zfrepro.train import plain_errors, summary, tell, train
 
 
 def main() -> None:
@@ -13,10 +12,8 @@ def main() -> None:
     name = parser.parse_args().experiment
     files.exit_on_signals()
     files.die_with_parent()
-    try:
+    with plain_errors():
         run = train(config.load(config.CONFIGS / f"{name}.yaml"))
-    except (config.ConfigError, files.LockedError) as error:
-        sys.exit(f"error: {error}")
     files.link_tree(run.result, config.ROOT / "results" / "runs" / name)
     tell(summary(run))
 

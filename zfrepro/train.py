@@ -10,6 +10,8 @@ import platform
 import shutil
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -180,12 +182,31 @@ def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def _command(cfg: Config) -> None:
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Ends the command with one line for what the user can mend; a bug keeps its traceback."""
     try:
-        run = train(cfg)
-    except (files.LockedError, OSError) as error:
+        yield
+    except Exception as error:
+        from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+        from zfrepro.training.module import DivergedError
+
+        mendable = (
+            files.LockedError,
+            OSError,
+            ValueError,
+            DivergedError,
+            MisconfigurationException,
+        )
+        if not isinstance(error, mendable):
+            raise
         sys.exit(f"error: {error}")
-    tell(summary(run))
+
+
+def _command(cfg: Config) -> None:
+    with plain_errors():
+        tell(summary(train(cfg)))
 
 
 def main() -> None:
