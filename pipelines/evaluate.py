@@ -14,6 +14,7 @@ import pandas as pd
 from zfrepro import config, files
 from zfrepro.data.naive import naive_errors
 from zfrepro.data.store import PreparedSet
+from zfrepro.models.memory import keep_freed_memory
 from zfrepro.report import tables
 from zfrepro.training import evaluation
 from zfrepro.training.trained import Trained, load, views
@@ -39,6 +40,7 @@ def main() -> None:
     experiments = parser.parse_args().experiments or config.options("experiment")
     files.exit_on_signals()
     files.die_with_parent()
+    keep_freed_memory()
     prepared = PreparedSet.open(RESULTS / "prepared" / "source")
     rows = [_trained_row(name, prepared) for name in experiments]
     table = pd.DataFrame([*rows, *_naive_rows(prepared)])
