@@ -52,7 +52,10 @@ def main() -> None:
         shown,
         path.with_suffix(".png"),
         label="row",
-        pairs={"val_top1": "paper_val_top1", "val_top5": "paper_val_top5"},
+        pairs={
+            "top-1": ("val_top1", "paper_val_top1"),
+            "top-5": ("val_top5", "paper_val_top5"),
+        },
         title=f"Validation errors on {prepared.manifest['source']}, one centre crop",
     )
     for _, row in table.iterrows():

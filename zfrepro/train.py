@@ -188,7 +188,7 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        from pytorch_lightning.utilities.exceptions import MisconfigurationException
+        from lightning_fabric.utilities.exceptions import MisconfigurationException
 
         from zfrepro.training.module import DivergedError
 

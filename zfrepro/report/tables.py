@@ -29,19 +29,21 @@ def markdown(table: pd.DataFrame) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def bars(table: pd.DataFrame, path: Path, *, label: str, pairs: dict[str, str], title: str) -> None:
+def bars(
+    table: pd.DataFrame, path: Path, *, label: str, pairs: dict[str, tuple[str, str]], title: str
+) -> None:
     """Horizontal bars, ours and the paper's number for each row.
 
     Args:
         label: the column that names the rows.
-        pairs: column of ours to column of the paper's; one panel each.
+        pairs: name of an error to the columns of ours and of the paper's; one panel each.
     """
     height = 0.6 + 0.55 * len(table)
     figure, axes = plt.subplots(
         1, len(pairs), figsize=(5.2 * len(pairs), height), sharey=True, layout="constrained"
     )
-    for axis, (ours, paper) in zip(axes, pairs.items(), strict=True):
-        _panel(axis, table, ours, paper)
+    for axis, (name, columns) in zip(axes, pairs.items(), strict=True):
+        _panel(axis, table, name, *columns)
     axes[0].set_yticks(range(len(table)), table[label])
     axes[0].invert_yaxis()
     handles, names = axes[0].get_legend_handles_labels()
@@ -52,7 +54,7 @@ def bars(table: pd.DataFrame, path: Path, *, label: str, pairs: dict[str, str], 
     plt.close(figure)
 
 
-def _panel(axis: Axes, table: pd.DataFrame, ours: str, paper: str) -> None:
+def _panel(axis: Axes, table: pd.DataFrame, name: str, ours: str, paper: str) -> None:
     places = range(len(table))
     axis.barh([y - 0.19 for y in places], table[ours], 0.36, color=OURS, label="here")
     axis.barh(
@@ -65,7 +67,7 @@ def _panel(axis: Axes, table: pd.DataFrame, ours: str, paper: str) -> None:
                     f"{value:.1f}", (value, y + offset), (3, 0),
                     textcoords="offset points", va="center", fontsize=8,
                 )  # fmt: skip
-    axis.set_xlabel(f"{ours} error (%)")
+    axis.set_xlabel(f"{name} error (%)")
     axis.set_xlim(0, max(100, axis.get_xlim()[1]))
     axis.spines[["top", "right"]].set_visible(False)
 
