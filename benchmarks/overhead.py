@@ -22,10 +22,10 @@ from typing import Any
 ROUNDS = 5
 RESULT = Path(__file__).parent / "results" / "overhead.json"
 SIZES = {
-    "miniature": (["profile=miniature"], 2000, 200),
+    "miniature": (["profile=miniature"], 3000, 1000),
     "full width": (
         ["profile=miniature", "model.width=1.0", "data.image_size=256", "training.batch=64"],
-        320,
+        960,
         64,
     ),
 }

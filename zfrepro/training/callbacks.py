@@ -8,7 +8,9 @@ from typing import Any
 
 import pandas as pd
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import TQDMProgressBar
+from pytorch_lightning.plugins import TorchCheckpointIO
 
 from zfrepro.files import atomic_path
 from zfrepro.training.module import Classifier, Row
@@ -50,6 +52,18 @@ class EpochEnd(pl.Callback):
         sampler = trainer.train_dataloader.sampler  # type: ignore[union-attr]
         images = batches * sampler.share * world
         row |= {"seconds": seconds, "images_per_second": images / seconds}
+
+
+class PlainCheckpointIO(TorchCheckpointIO):
+    """Straight into the file: Lightning's own goes through a copy in memory, to be atomic.
+
+    `EpochEnd` renames a whole file into place and has no need of that.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        torch.save(checkpoint, path)
 
 
 class EpochLines(pl.Callback):

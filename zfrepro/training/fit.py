@@ -17,7 +17,7 @@ from zfrepro.data.module import PreparedData
 from zfrepro.data.store import PreparedSet
 from zfrepro.models.convnet import ConvNet, build
 from zfrepro.models.memory import keep_freed_memory
-from zfrepro.training.callbacks import CHECKPOINT, EpochEnd, progress
+from zfrepro.training.callbacks import CHECKPOINT, EpochEnd, PlainCheckpointIO, progress
 from zfrepro.training.module import Classifier, DivergedError, Row
 
 Config = Mapping[str, Any]
@@ -123,6 +123,7 @@ def make_trainer(
         max_epochs=config["training"]["epochs"],
         # an epoch that a line tells of is safe: its checkpoint comes first
         callbacks=[EpochEnd(folder, report), *bars],
+        plugins=[PlainCheckpointIO()],
         default_root_dir=folder,
         logger=False,
         enable_checkpointing=False,
