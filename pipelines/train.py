@@ -3,7 +3,7 @@
 import argparse
 
 from zfrepro import config, files
-from zfrepro.train import plain_errors, summary, tell, train
+from zfrepro.train import is_first_process, plain_errors, summary, tell, train
 
 
 def main() -> None:
@@ -14,8 +14,9 @@ def main() -> None:
     files.die_with_parent()
     with plain_errors():
         run = train(config.load(config.CONFIGS / f"{name}.yaml"))
-    files.link_tree(run.result, config.ROOT / "results" / "runs" / name)
-    tell(summary(run))
+    if is_first_process():  # the others may be ahead of the result that it writes
+        files.link_tree(run.result, config.ROOT / "results" / "runs" / name)
+        tell(summary(run))
 
 
 if __name__ == "__main__":

@@ -206,7 +206,9 @@ def plain_errors() -> Iterator[None]:
 
 def _command(cfg: Config) -> None:
     with plain_errors():
-        tell(summary(train(cfg)))
+        run = train(cfg)
+        if is_first_process():  # the others may be ahead of the result that it writes
+            tell(summary(run))
 
 
 def main() -> None:
