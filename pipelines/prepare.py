@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zfrepro import config, files
+from zfrepro.cores import cores
 from zfrepro.data.prepare import names_of, prepare
 from zfrepro.data.sources import open_source
 from zfrepro.fingerprint import fingerprint
@@ -45,12 +46,6 @@ def run(name: str, data: dict[str, Any]) -> None:
             config=data,
         )
         files.link_tree(work, config.ROOT / "results" / "prepared" / name, names_of(manifest, work))
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # Linux has it
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def root_of(data: dict[str, Any]) -> Path | None:

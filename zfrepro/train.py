@@ -146,7 +146,7 @@ def _fit(run: Run, report: "Callable[[dict[str, float]], None]") -> "Fitted":
 
 def _write_result(run: Run, fitted: "Fitted", started: float) -> None:
     """Makes `run/` appear whole: its metrics are the sign of a finished training."""
-    from zfrepro.training import result
+    from zfrepro.training import checkpoints, result
 
     partial = run.work / "run.part"
     shutil.rmtree(partial, ignore_errors=True)
@@ -155,6 +155,7 @@ def _write_result(run: Run, fitted: "Fitted", started: float) -> None:
     files.write_json(partial / "run.json", _recipe(run, fitted, started))
     result.write(partial, fitted, run.prepared, run.config["crop"])
     partial.rename(run.result)
+    checkpoints.remove(run.work)
 
 
 def _recipe(run: Run, fitted: "Fitted", started: float) -> Config:

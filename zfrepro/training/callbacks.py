@@ -1,4 +1,4 @@
-"""What happens at the end of each epoch: checkpoint, learning curves, a line or a bar."""
+"""What happens at the end of each epoch: a checkpoint, a line or a bar."""
 
 import sys
 import time
@@ -6,28 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.callbacks import TQDMProgressBar
-from pytorch_lightning.plugins import TorchCheckpointIO
 
-from zfrepro.files import atomic_path
+from zfrepro.training import checkpoints
 from zfrepro.training.module import Classifier, Row
-
-COLUMNS = [
-    "epoch", "train/loss", "train/top1", "train/top5", "val/loss", "val/top1", "val/top5", "lr",
-    "seconds", "images_per_second",
-]  # fmt: skip
-CHECKPOINT = "last.ckpt"
-CURVES = "epochs.csv"
 
 
 class EpochEnd(pl.Callback):
-    """Writes one checkpoint and the whole learning curve, each atomically, then reports the epoch.
-
-    The checkpoint holds the curve, so the two cannot disagree after a kill between their writes.
-    """
+    """Saves the state, learning curve included, and then reports the epoch."""
 
     def __init__(self, folder: Path, report: Callable[[Row], None]) -> None:
         self._folder, self._report = folder, report
@@ -38,13 +25,11 @@ class EpochEnd(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         assert isinstance(module, Classifier)  # noqa: S101
-        self._add_speed(trainer, module.history[-1])
-        unfinished = self._folder / f".{CHECKPOINT}.part"
-        trainer.save_checkpoint(unfinished, weights_only=False)  # on every process
+        row = module.history[-1]
+        self._add_speed(trainer, row)
+        checkpoints.save(trainer, self._folder, int(row["epoch"]))
         if trainer.is_global_zero:
-            unfinished.replace(self._folder / CHECKPOINT)
-            write_curves(self._folder / CURVES, module.history)
-            self._report(module.history[-1])
+            self._report(row)
 
     def _add_speed(self, trainer: pl.Trainer, row: Row) -> None:
         seconds = time.perf_counter() - self._start
@@ -52,18 +37,6 @@ class EpochEnd(pl.Callback):
         sampler = trainer.train_dataloader.sampler  # type: ignore[union-attr]
         images = batches * sampler.share * world
         row |= {"seconds": seconds, "images_per_second": images / seconds}
-
-
-class PlainCheckpointIO(TorchCheckpointIO):
-    """Straight into the file: Lightning's own goes through a copy in memory, to be atomic.
-
-    `EpochEnd` renames a whole file into place and has no need of that.
-    """
-
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
-    ) -> None:
-        torch.save(checkpoint, path)
 
 
 class EpochLines(pl.Callback):
@@ -108,10 +81,3 @@ def progress(kind: str) -> list[pl.Callback]:
     if kind not in kinds:
         raise ValueError(f"trainer.progress is {kind!r}; it can be auto, {', '.join(kinds)}")
     return kinds[kind]
-
-
-def write_curves(path: Path, history: list[Row]) -> None:
-    """One row an epoch; errors in percent."""
-    table = pd.DataFrame(history, columns=COLUMNS).astype({"epoch": int})
-    with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g")

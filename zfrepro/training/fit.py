@@ -1,7 +1,6 @@
 """Trains one network to the end, from wherever an earlier attempt left it."""
 
 import logging
-import os
 import signal
 import sys
 import warnings
@@ -13,11 +12,13 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from zfrepro.cores import cores
 from zfrepro.data.module import PreparedData
 from zfrepro.data.store import PreparedSet
 from zfrepro.models.convnet import ConvNet, build
 from zfrepro.models.memory import keep_freed_memory
-from zfrepro.training.callbacks import CHECKPOINT, EpochEnd, PlainCheckpointIO, progress
+from zfrepro.training import checkpoints
+from zfrepro.training.callbacks import EpochEnd, progress
 from zfrepro.training.module import Classifier, DivergedError, Row
 
 Config = Mapping[str, Any]
@@ -62,17 +63,18 @@ def fit(
         workers=trainer_config["workers"],
     )
     precision = choose_precision(training["precision"], trainer_config["accelerator"])
+    folder.mkdir(parents=True, exist_ok=True)
     trainer = make_trainer(config, folder, precision, report)
-    checkpoint = folder / CHECKPOINT
+    checkpoint = checkpoints.newest(folder)
     try:
         trainer.fit(
             module,
             data,
-            ckpt_path=checkpoint if checkpoint.exists() else None,
+            ckpt_path=checkpoint,
             weights_only=True,
         )
     except DivergedError as error:
-        raise DivergedError(f"{error}; last good checkpoint: {_last_good(checkpoint)}") from None
+        raise DivergedError(f"{error}; last good checkpoint: {_last_good(folder)}") from None
     except SystemExit as stop:  # Lightning ends with 1 after Ctrl-C
         sys.exit(128 + signal.SIGINT if stop.code == 1 else stop.code)
     if trainer.received_sigterm:  # and with 0 after SIGTERM, as if the training had finished
@@ -123,7 +125,7 @@ def make_trainer(
         max_epochs=config["training"]["epochs"],
         # an epoch that a line tells of is safe: its checkpoint comes first
         callbacks=[EpochEnd(folder, report), *bars],
-        plugins=[PlainCheckpointIO()],
+        plugins=[checkpoints.PlainCheckpointIO()],
         default_root_dir=folder,
         logger=False,
         enable_checkpointing=False,
@@ -138,9 +140,8 @@ def make_trainer(
 
 def share_cores(processes: int) -> None:
     """Gives each of several processes on one CPU its part of the cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    torch.set_num_threads(max(1, (cores or 1) // processes))
+    torch.set_num_threads(max(1, cores() // processes))
 
 
-def _last_good(checkpoint: Path) -> str:
-    return str(checkpoint) if checkpoint.exists() else "none (it was the first epoch)"
+def _last_good(folder: Path) -> str:
+    return str(checkpoints.newest(folder) or "none (it was the first epoch)")

@@ -2,14 +2,20 @@
 
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from zfrepro.data.store import PreparedSet
 from zfrepro.files import atomic_path, write_json
-from zfrepro.training.callbacks import CURVES, write_curves
 from zfrepro.training.fit import Fitted
+from zfrepro.training.module import Row
 
 WEIGHTS = "weights.pt"
+CURVES = "epochs.csv"
+COLUMNS = [
+    "epoch", "train/loss", "train/top1", "train/top5", "val/loss", "val/top1", "val/top5", "lr",
+    "seconds", "images_per_second",
+]  # fmt: skip
 
 
 def write(folder: Path, fitted: Fitted, prepared: PreparedSet, crop: int) -> None:
@@ -28,7 +34,14 @@ def write(folder: Path, fitted: Fitted, prepared: PreparedSet, crop: int) -> Non
             },
             path,
         )
-    write_curves(folder / CURVES, fitted.history)
+    _write_curves(folder / CURVES, fitted.history)
     last = fitted.history[-1]
     metrics = {key: round(last[key], 6) for key in last if key.startswith(("train/", "val/"))}
     write_json(folder / "metrics.json", metrics | {"epochs": len(fitted.history)})
+
+
+def _write_curves(path: Path, history: list[Row]) -> None:
+    """One row an epoch; errors in percent."""
+    table = pd.DataFrame(history, columns=COLUMNS).astype({"epoch": int})
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6g")

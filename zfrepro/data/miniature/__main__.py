@@ -1,13 +1,13 @@
 """Renders a miniature world and shows it: `python -m zfrepro.data.miniature --help`."""
 
 import argparse
-import os
 import warnings
 from pathlib import Path
 
 import pyarrow.parquet as pq
 from PIL import Image, ImageDraw
 
+from zfrepro.cores import cores
 from zfrepro.data.miniature.kinds import IMAGENET_LIKE
 from zfrepro.data.miniature.writer import render
 from zfrepro.files import atomic_path
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--train-images", type=int, default=3000, help="over all classes")
     parser.add_argument("--val-images", type=int, default=1000, help="over all classes")
     parser.add_argument("--image-size", type=int, default=64, help="smallest short side in pixels")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
+    parser.add_argument("--workers", type=int, default=cores(), help="processes")
     return parser
 
 

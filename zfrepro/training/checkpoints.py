@@ -1,0 +1,64 @@
+"""The state of a training at the end of its last epochs: `epoch-00007.ckpt` and the one before.
+
+No file is ever written over: the newest gets a name of its own and the oldest goes. A file system
+that replaces one file by another first writes the new one out, a second for ZFNet's 500 MB; and a
+machine that loses power in that second still has the epoch before.
+"""
+
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.plugins import TorchCheckpointIO
+
+KEPT = 2
+NAME = re.compile(r"epoch-(\d+)\.ckpt")
+UNFINISHED = ".unfinished.ckpt.part"
+
+log = logging.getLogger(__name__)
+
+
+class PlainCheckpointIO(TorchCheckpointIO):
+    """Straight into the file: Lightning's own goes through a copy in memory, to be atomic.
+
+    `save` renames a whole file into place and has no need of that.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        torch.save(checkpoint, path)
+
+
+def save(trainer: pl.Trainer, folder: Path, epoch: int) -> None:
+    """Writes the state after `epoch` (from 1), atomically; called on every process."""
+    trainer.save_checkpoint(folder / UNFINISHED, weights_only=False)
+    if trainer.is_global_zero:
+        (folder / UNFINISHED).rename(folder / f"epoch-{epoch:05}.ckpt")
+        for old in _newest_first(folder)[KEPT:]:
+            old.unlink()
+
+
+def newest(folder: Path) -> Path | None:
+    """The last checkpoint that can be read; one that cannot is named in a warning."""
+    for path in _newest_first(folder):
+        try:
+            torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        except (RuntimeError, OSError, EOFError) as error:
+            log.warning("%s cannot be read (%s): going on from the epoch before", path, error)
+        else:
+            return path
+    return None
+
+
+def remove(folder: Path) -> None:
+    """Frees the space of a training that is over."""
+    for path in [*_newest_first(folder), folder / UNFINISHED]:
+        path.unlink(missing_ok=True)
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    return sorted((p for p in folder.iterdir() if NAME.fullmatch(p.name)), reverse=True)
