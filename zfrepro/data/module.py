@@ -143,6 +143,16 @@ class PreparedData(pl.LightningDataModule):
         )  # fmt: skip
         return self._loader(split, plans)
 
+    def transfer_batch_to_device(
+        self, batch: Batch, device: torch.device, dataloader_idx: int
+    ) -> Batch:
+        if (
+            device.type == "cpu"
+        ):  # where Lightning's walk through the batch costs a small net's time
+            return batch
+        moved: Batch = super().transfer_batch_to_device(batch, device, dataloader_idx)
+        return moved
+
     def _process(self) -> tuple[int, int]:
         trainer = self.trainer
         return (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
