@@ -1,0 +1,34 @@
+"""Evaluates some images as stage `evaluate` does, to know what all of them will take."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from zfrepro.cost.images import listing
+from zfrepro.models.memory import keep_freed_memory
+from zfrepro.training.fit import build_net, choose_precision
+from zfrepro.training.trained import Trained, view_probabilities, views
+
+BATCH = 64  # images, as in the stage
+PIXELS = 1_000_000  # of the crops in a measurement: fewer images where they are large
+
+
+def seconds_per_image(config: Mapping[str, Any], classes: int) -> float:
+    """Of an untrained net of `config`, on the CPU, where that stage runs; ten crops an image."""
+    keep_freed_memory()
+    size, crop = config["data"]["image_size"], config["crop"]
+    net = build_net(config, classes).eval().to(memory_format=torch.channels_last)
+    trained = Trained(
+        net=net, mean=torch.full((size, size, 3), 128.0), image_size=size, crop=crop, classes=[],
+        resize_filter="", precision=choose_precision(config["training"]["precision"], "cpu"),
+    )  # fmt: skip
+    images = listing(max(4, min(BATCH, PIXELS // crop**2)), (size, size)).images
+    places = views("ten", size, crop)
+    started = 0.0
+    for _ in range(2):  # the first time warms up
+        started = time.perf_counter()
+        view_probabilities(trained, np.ascontiguousarray(images), places)
+    return (time.perf_counter() - started) / len(images)

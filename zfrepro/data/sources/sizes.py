@@ -1,0 +1,49 @@
+"""How many images a source has, before any is fetched, rendered or prepared."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from zfrepro.data.sources import open_source
+from zfrepro.data.sources.fashion_mnist import NAMES
+from zfrepro.data.sources.imagenette import IMAGES
+
+
+class Size(NamedTuple):
+    """Training images, validation images and classes."""
+
+    train: int
+    val: int
+    classes: int
+
+
+PUBLISHED = {
+    "fashion_mnist": Size(60_000, 10_000, len(NAMES)),
+    "imagenet": Size(1_281_167, 50_000, 1000),  # the training and validation tars of ILSVRC2012
+    "imagenette": Size(IMAGES["train"], IMAGES["val"], 10),
+}
+SHAPES = {"fashion_mnist": (28, 28)}  # height and width of a typical file
+TYPICAL_SHAPE = (375, 500)  # of a photograph from the web, as most of ImageNet's
+
+
+def size_of(data: Mapping[str, Any], root: Path | None) -> Size:
+    """The size of the source that `data` describes (a group of conf/data), from what is known.
+
+    A rendered world's is configured and a famous set's published; any other is counted at `root`.
+
+    Raises:
+        SourceError: there is nothing to count at `root`; names the key to set.
+    """
+    if data["name"] == "miniature":
+        return Size(data["train_images"], data["val_images"], data["classes"])
+    if data["name"] in PUBLISHED:
+        return PUBLISHED[data["name"]]
+    source = open_source({**data, "root": root})
+    return Size(len(source.splits["train"]), len(source.splits["val"]), len(source.classes))
+
+
+def shape_of(data: Mapping[str, Any]) -> tuple[int, int]:
+    """Height and width, in pixels, that the files of a source typically have."""
+    if data["name"] == "miniature":  # rendered at 1.0 to 1.6 times the prepared size
+        return round(1.3 * data["image_size"]), round(1.3 * data["image_size"])
+    return SHAPES.get(data["name"], TYPICAL_SHAPE)
