@@ -1,7 +1,8 @@
 """`python -m pipelines`: brings dvc.yaml up to date with the experiments and the imports.
 
 Run it after adding a file to conf/experiment/ or changing what a stage imports. In dvc.yaml it
-rewrites the list of experiments, each stage's code deps, and every entry on one experiment.
+rewrites the list of experiments, each stage's code deps, and, in stages on all experiments and in
+the plots, every entry on one experiment.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from zfrepro import config, fingerprint
 from zfrepro.files import atomic_write
 
 PIPELINE = config.ROOT / "dvc.yaml"
+ALL = ("evaluate", "publish", "tables")  # stages on every experiment; others name theirs
 ONE = re.compile(r"^results/(runs|errors)/\w+")  # an entry on one experiment
 
 
@@ -25,7 +27,7 @@ def synchronised(pipeline: dict[str, Any], experiments: list[str]) -> dict[str, 
     pipeline["vars"][0]["experiments"][:] = experiments
     for name, stage in pipeline["stages"].items():
         data = [dep for dep in stage.get("deps", []) if not is_code(dep)]
-        stage["deps"] = code_deps(name) + for_each(data, experiments)
+        stage["deps"] = code_deps(name) + (for_each(data, experiments) if name in ALL else data)
         if "metrics" in stage and "matrix" not in stage:
             stage["metrics"] = for_each(stage["metrics"], experiments)
     for plot in pipeline["plots"]:

@@ -1,23 +1,25 @@
-"""Stage `evaluate`: errors of every trained network, one crop and ten, beside the paper's.
+"""Stage `evaluate`: every network's prediction for each image, and its errors beside the paper's.
 
-Writes results/tables/errors.{csv,md,png}; the same numbers as DVC's metrics, in
-results/errors/<experiment>.json and results/naive/<classifier>.json; and each image's prediction,
-in results/predictions/<experiment>/val_<crops>.parquet.
+Writes results/predictions/<experiment>/<split>_<crops>.parquet; the errors as a table, in
+results/tables/errors.{csv,md,png}, and as DVC's metrics, in results/errors/<experiment>.json and
+results/naive/<classifier>.json; and results/figures/confusion/<experiment>.png.
 """
 
 import argparse
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pandas as pd
 
 from zfrepro import config, files
 from zfrepro.data.naive import naive_errors
 from zfrepro.data.store import PreparedSet
+from zfrepro.evaluate import evaluated
 from zfrepro.models.memory import keep_freed_memory
-from zfrepro.report import tables
-from zfrepro.training import evaluation
-from zfrepro.training.trained import Trained, load, views
+from zfrepro.report import confusion, tables
+from zfrepro.training import predictions
+from zfrepro.training.trained import load
 
 RESULTS = config.ROOT / "results"
 METRICS = (
@@ -27,6 +29,7 @@ METRICS = (
     "paper_val_top5",
     "val_top1_ten_crops",
     "val_top5_ten_crops",
+    "train_top1_ten_crops",
 )
 NAIVE = {
     "mean_colour": "naive: nearest mean colour",
@@ -65,33 +68,39 @@ def main() -> None:
 
 def _trained_row(name: str, prepared: PreparedSet) -> dict[str, object]:
     folder = RESULTS / "runs" / name
-    trained = load(folder / "weights.pt")
     recipe = json.loads((folder / "run.json").read_text())
     last = json.loads((folder / "metrics.json").read_text())
-    paper = config.load(folder / "config.yaml")["paper"]
-    centre, ten = (_errors(name, trained, prepared, crops) for crops in ("centre", "ten"))
+    paper = config.load(config.CONFIGS / f"{name}.yaml")["paper"]
+    made = evaluated(load(folder / "weights.pt"), recipe["fingerprint"], prepared, name)
+    kept = RESULTS / "predictions" / name
+    files.link_tree(made, kept)
+    _draw_confusion(name, kept / "val_ten.parquet", prepared)
     return {
         "file": f"errors/{name}",
         "row": name,
         "parameters": recipe["parameters"],
         "epochs": last["epochs"],
         "seed": recipe["seed"],
-        "val_top1": centre.top1,
+        "val_top1": _error(kept / "val_centre.parquet", 1),
         "paper_val_top1": paper["val_top1"],
-        "val_top5": centre.top5,
+        "val_top5": _error(kept / "val_centre.parquet", 5),
         "paper_val_top5": paper["val_top5"],
-        "val_top1_ten_crops": ten.top1,
-        "val_top5_ten_crops": ten.top5,
+        "val_top1_ten_crops": _error(kept / "val_ten.parquet", 1),
+        "val_top5_ten_crops": _error(kept / "val_ten.parquet", 5),
+        "train_top1_ten_crops": _error(kept / "train_ten.parquet", 1),
         "fingerprint": recipe["fingerprint"],
     }
 
 
-def _errors(name: str, trained: Trained, prepared: PreparedSet, crops: str) -> evaluation.Errors:
-    places = views(crops, trained.image_size, trained.crop)
-    path = RESULTS / "predictions" / name / f"val_{crops}.parquet"
-    return evaluation.evaluate(
-        trained, prepared.split("val"), places, path, progress=f"{name}, {crops}"
-    )
+def _error(path: Path, at: int) -> float:
+    return 100 * float(predictions.wrong(path, at).mean())
+
+
+def _draw_confusion(name: str, path: Path, prepared: PreparedSet) -> None:
+    names = [name for _, name in prepared.classes]
+    counts = confusion.confusion(path, len(names))
+    picture = RESULTS / "figures" / "confusion" / f"{name}.png"
+    confusion.draw(counts, names, picture, f"{name}, ten crops")
 
 
 def _naive_rows(prepared: PreparedSet) -> Iterator[dict[str, object]]:

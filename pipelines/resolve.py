@@ -1,7 +1,7 @@
 """Stage `resolve`: every experiment at the size that params.yaml names, fully resolved.
 
-Writes results/configs/<experiment>.yaml and, since all experiments share their images,
-results/configs/sets/source.yaml.
+Writes results/configs/<experiment>.yaml; since all experiments share their images,
+results/configs/sets/source.yaml; and, for the figures, results/configs/analysis.yaml.
 """
 
 from zfrepro import config
@@ -22,6 +22,7 @@ def main() -> None:
                 f"conf/experiment/{name}.yaml changes `data`; all experiments share the images"
             )
         atomic_write(config.CONFIGS / f"{name}.yaml", config.to_yaml(resolved))
+    atomic_write(config.CONFIGS / "analysis.yaml", config.to_yaml(config.compose_analysis()))
     if shared is not None:
         atomic_write(config.CONFIGS / "sets" / "source.yaml", config.to_yaml(shared))
 

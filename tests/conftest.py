@@ -1,6 +1,11 @@
+import signal
+
 import pytest
 
 from tests.project import Project, copy_project
+
+# a shell's background job has Ctrl-C ignored, and so would every command that a test starts
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

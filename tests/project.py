@@ -12,8 +12,8 @@ from zfrepro.config import ROOT
 CODE = ("conf", "pipelines", "zfrepro", "params.yaml", "dvc.yaml")
 EPOCHS = 3
 SMALL = {
-    "train_images: 400": "train_images: 120",
-    "val_images: 100": "val_images: 40",
+    "train_images: 240": "train_images: 120",
+    "val_images: 60": "val_images: 40",
     "width: 0.25": "width: 0.125",
     "epochs: 2": f"epochs: {EPOCHS}",
 }

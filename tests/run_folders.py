@@ -9,6 +9,7 @@ import torch
 
 from zfrepro import config
 from zfrepro.models.convnet import build
+from zfrepro.training.trained import FORMAT
 
 CLASSES = [["n01", "red fox"], ["n02", "crane"], ["n03", "crane"], ["n04", "cup"]]
 LAYERS = {
@@ -65,6 +66,7 @@ def save_weights(path: Path) -> torch.nn.Module:
         net.fc2.weight.normal_(0, 0.02, generator=generator)
     torch.save(
         {
+            "format": FORMAT,
             "model": net.spec,
             "state_dict": net.state_dict(),
             "classes": CLASSES,

@@ -91,7 +91,7 @@ def test_what_does_not_exist_is_answered_with_what_does(override: str, message: 
 
 
 def test_no_experiment_lists_them() -> None:
-    with pytest.raises(config.ConfigError, match="tab3_alexnet, tab3_no_fc6, tab3_zfnet"):
+    with pytest.raises(config.ConfigError, match=r"tab3_alexnet, .*tab3_no_fc6, .*tab3_zfnet"):
         config.compose()
 
 

@@ -1,10 +1,12 @@
 """dvc.yaml agrees with the experiments, the stages' modules and their imports."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipelines import __main__ as pipelines
+from tests.project import copy_project
 from zfrepro import config, fingerprint
 
 PIPELINE = pipelines.read()
@@ -54,3 +56,28 @@ def test_code_of_training_is_in_the_fingerprint_and_tracking_is_not() -> None:
     assert not {
         name for name in names if "tracking" in name or "config" in name or "report" in name
     }
+
+
+def test_a_training_depends_on_its_own_configuration_alone() -> None:
+    train = STAGES["train"]
+    data = [dep for dep in train["deps"] if not pipelines.is_code(dep)]
+    (params,) = train["params"]
+    assert list(params) == ["results/configs/${item.experiment}.yaml"]
+    assert data == ["results/prepared/source"]
+
+
+def test_an_edit_to_one_experiment_changes_its_configuration_alone(tmp_path: Path) -> None:
+    project = copy_project(tmp_path)
+    edited = tmp_path / "conf" / "experiment" / "tab3_no_fc7.yaml"
+
+    def resolved() -> dict[str, str]:
+        done = project.run("pipelines.resolve")
+        assert done.returncode == 0, done.stderr
+        configs = (tmp_path / "results" / "configs").glob("*.yaml")
+        return {path.stem: path.read_text() for path in configs}
+
+    before = resolved()
+    edited.write_text(f"{edited.read_text()}training: {{lr: 0.02}}\n")
+    after = resolved()
+    assert before.keys() == after.keys() == {*config.options("experiment"), "analysis"}
+    assert [name for name in after if after[name] != before[name]] == ["tab3_no_fc7"]

@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from tests.project import EPOCHS, Project
+from zfrepro import config
+from zfrepro.train import plan
 
 COMMAND = ("zfrepro.train", "+experiment=tab3_zfnet")
 STAGE = ("pipelines.train", "tab3_zfnet")
@@ -24,6 +26,10 @@ def runs(project: Project) -> list[Path]:
 
 def weights(folder: Path) -> Weights:
     return torch.load(folder / "weights.pt", weights_only=True)["state_dict"]
+
+
+def snapshots(run: Path) -> list[Path]:
+    return sorted((run / "snapshots").iterdir())
 
 
 def assert_same(found: Weights, expected: Weights) -> None:
@@ -63,8 +69,9 @@ def test_the_command_trains_and_the_stage_takes_it_up(project: Project) -> None:
     assert re.search(r"val/top1 +error +[\d.]+ %   \(paper, on ImageNet: 38\.4\)", first.stderr)
     (run,) = runs(project)
     assert {path.name for path in run.iterdir()} == {
-        "config.yaml", "epochs.csv", "metrics.json", "run.json", "weights.pt",
+        "config.yaml", "epochs.csv", "metrics.json", "run.json", "snapshots", "weights.pt",
     }  # fmt: skip
+    assert [path.name for path in snapshots(run)] == ["epoch-00001.pt", "epoch-00002.pt"]
     assert len(pd.read_csv(run / "epochs.csv")) == EPOCHS
     second = project.run(*STAGE)
     assert second.returncode == 0, second.stderr
@@ -72,6 +79,12 @@ def test_the_command_trains_and_the_stage_takes_it_up(project: Project) -> None:
     assert "epoch 1/" not in second.stderr
     output = project.root / "results" / "runs" / "tab3_zfnet"
     assert_same(weights(output), weights(run))
+
+
+def test_a_published_network_is_not_trained() -> None:
+    cfg = config.compose_experiment("tab3_zfnet", ["model=torchvision_alexnet"])
+    with pytest.raises(config.ConfigError, match=r"zfrepro\.evaluate model=torchvision_alexnet`"):
+        plan(cfg)
 
 
 @pytest.mark.slow
@@ -88,6 +101,9 @@ def test_a_killed_training_ends_with_the_same_weights(
     (run,) = runs(project)
     assert_same(weights(run), undisturbed)
     assert pd.read_csv(run / "epochs.csv")["epoch"].tolist() == list(range(1, EPOCHS + 1))
+    kept = [torch.load(path, weights_only=True) for path in snapshots(run)]
+    assert len(kept) == 2
+    assert not torch.equal(kept[0]["conv1.weight"], kept[1]["conv1.weight"])
 
 
 @pytest.mark.slow

@@ -5,9 +5,9 @@
 """
 
 import difflib
-import os
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import operator
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ CONF = ROOT / "conf"
 PARAMS = ROOT / "params.yaml"
 CONFIGS = ROOT / "results" / "configs"
 CHECKPOINTS = ROOT / ".checkpoints"
+
+LAUNCHER = re.compile(r"Could not (?:find|load) '(hydra/launcher)/(submitit_(?:local|slurm))'")
 
 Config = dict[str, Any]
 
@@ -66,6 +68,49 @@ def with_profile(overrides: Sequence[str]) -> list[str]:
     return [*overrides[:place], f"profile={_params('profile')}", *overrides[place:]]
 
 
+def published_models() -> list[str]:
+    """Names of the files in `conf/model/` whose weights somebody has published."""
+    files = {name: OmegaConf.load(CONF / "model" / f"{name}.yaml") for name in options("model")}
+    return [name for name, model in files.items() if "published" in model]
+
+
+def compose_published(name: str, overrides: Sequence[str] = ()) -> Config:
+    """`model` of a published network, which no profile resizes; `published.weights` as full path.
+
+    Args:
+        overrides: of keys below `model`, as in `model.published.weights=PATH`.
+
+    Raises:
+        ConfigError: no published network of this name, or an unknown key.
+    """
+    if name not in published_models():
+        raise ConfigError(
+            f"model={name} is not published; published are {', '.join(published_models())}"
+        )
+    try:
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            composed = hydra.compose(f"model/{name}", overrides=[*overrides])
+            model: Config = dict(_plain(composed)["model"])
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(explain(error, f"model/{name}")) from error
+    if weights := model["published"]["weights"]:
+        model["published"]["weights"] = str(path(weights))
+    return model
+
+
+def compose_analysis(overrides: Sequence[str] = ()) -> Config:
+    """`conf/analysis.yaml`: what the figures show.
+
+    Raises:
+        ConfigError: an unknown key.
+    """
+    try:
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            return _plain(hydra.compose("analysis", overrides=[*overrides]))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(explain(error, "analysis")) from error
+
+
 def resolve(config: DictConfig) -> Config:
     """`config` with every interpolation replaced by its value, as plain dicts and lists.
 
@@ -79,6 +124,10 @@ def resolve(config: DictConfig) -> Config:
             f"no value for {', '.join(open_keys)}: set it in conf/profile/{config.profile}.yaml, "
             f"in the experiment's file or on the command line ({open_keys[0]}=...)"
         )
+    return _plain(config)
+
+
+def _plain(config: DictConfig) -> Config:
     plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)  # noqa: S101  a composed config is a mapping
     return {str(key): value for key, value in plain.items()}
@@ -107,35 +156,15 @@ def path(value: str | Path) -> Path:
     return ROOT / Path(value).expanduser()
 
 
-def command(task: Callable[[Config], None]) -> Callable[[], None]:
-    """A command that composes its configuration from the command line and hands it to `task`.
-
-    Hydra's own options (`--help`, `--multirun`, `--cfg job`) work. An error of the configuration
-    is one message that names what exists, not a traceback.
-    """
-
-    def main() -> None:
-        os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of exiting
-        _show_options_in_help()
-        sys.argv[1:] = with_profile(sys.argv[1:])
-        run = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
-        try:
-            run(lambda config: task(resolve(config)))()
-        except (HydraException, OmegaConfBaseException) as error:
-            sys.exit(f"error: {explain(error)}")
-        except ConfigError as error:
-            sys.exit(f"error: {error}")
-
-    return main
-
-
-def explain(error: BaseException) -> str:
-    """What is wrong with a configuration, with the names that exist instead."""
+def explain(error: BaseException, root: str = "config") -> str:
+    """What is wrong with the configuration composed from `root`, and the names that exist."""
     key = next((key for e in _chain(error) if (key := getattr(e, "full_key", None))), None)
     message = str(error).split("Config search path")[0].strip()
+    if launcher := LAUNCHER.search(message):
+        return f"{launcher[1]}={launcher[2]} needs submitit: pip install 'zfrepro[slurm]'"
     if key is None or "struct" not in str(error) + str(error.__cause__):
         return message
-    known = sorted(_keys(_skeleton()))
+    known = sorted(_keys(_skeleton(root)))
     parent = key.rpartition(".")[0]
     siblings = [k for k in known if k.rpartition(".")[0] == parent] or [
         k for k in known if "." not in k
@@ -151,9 +180,9 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__
 
 
-def _skeleton() -> DictConfig:
+def _skeleton(root: str) -> DictConfig:
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        return hydra.compose("config", overrides=with_profile([]))
+        return hydra.compose(root, overrides=with_profile([]) if root == "config" else [])
 
 
 def _keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
@@ -169,11 +198,6 @@ def _no_experiment() -> str:
         "no experiment chosen: add +experiment=NAME, with NAME one of "
         f"{', '.join(options('experiment'))}"
     )
-
-
-def _show_options_in_help() -> None:
-    os.environ["ZFREPRO_EXPERIMENTS"] = "\n  ".join(options("experiment"))
-    os.environ["ZFREPRO_PROFILES"] = "\n  ".join(options("profile"))
 
 
 def _params(key: str) -> Any:
@@ -195,6 +219,8 @@ def _crop_of(image_size: int) -> int:
 
 
 OmegaConf.register_new_resolver("params", _params, replace=True)
+OmegaConf.register_new_resolver("project", lambda name: str(ROOT / name), replace=True)
+OmegaConf.register_new_resolver("plus", operator.add, replace=True)
 OmegaConf.register_new_resolver("scaled", _scaled, replace=True)
 OmegaConf.register_new_resolver("crop_of", _crop_of, replace=True)
 OmegaConf.register_new_resolver("published", paper.published, replace=True)

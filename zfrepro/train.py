@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zfrepro import config, files
+from zfrepro import command, config, files
 from zfrepro.config import Config, ConfigError
 from zfrepro.fingerprint import fingerprint
 from zfrepro.provenance import git_revision
@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and `--help` needs none of i
 
 PREPARED = config.ROOT / "results" / "prepared" / "source"
 DATA = ("fingerprint", "digest", "source", "splits", "classes")
+RANKS = ("RANK", "SLURM_PROCID", "LOCAL_RANK")  # set by whoever starts several processes
 DECIDES = ("seed", "crop", "model", "training")  # with the data; `trainer` only says where it runs
 
 
@@ -60,8 +61,10 @@ def plan(cfg: Config) -> Run:
     """The run of a resolved configuration, on the prepared images.
 
     Raises:
-        ConfigError: the images have not been prepared, or for another configuration.
+        ConfigError: the images have not been prepared, or for another configuration; or the
+            network is a published one.
     """
+    check_trainable(cfg["model"])
     from zfrepro.data.store import PreparedSet
 
     remedy = (
@@ -73,6 +76,15 @@ def plan(cfg: Config) -> Run:
     check_prepared(prepared.manifest, cfg, remedy)
     parts = {key: cfg[key] for key in DECIDES} | {"data": prepared.manifest["digest"]}
     return Run(cfg, prepared, fingerprint(parts, ["zfrepro.training.fit"]))
+
+
+def check_trainable(model: Config) -> None:
+    """Raises ConfigError where the network's weights come from elsewhere."""
+    if "published" in model:
+        raise ConfigError(
+            f"model={model['name']} comes with published weights and is not trained: "
+            f"`python -m zfrepro.evaluate model={model['name']}` scores it"
+        )
 
 
 def check_prepared(manifest: Config, cfg: Config, remedy: str) -> None:
@@ -124,8 +136,21 @@ def tell(message: str) -> None:
 
 def is_first_process() -> bool:
     """Whether this is the only process, or the first of those that share the training."""
-    ranks = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
-    return next((os.environ[name] for name in ranks if name in os.environ), "0") == "0"
+    return next((os.environ[name] for name in RANKS if name in os.environ), "0") == "0"
+
+
+def check_processes(trainer: Config) -> None:
+    """Raises ConfigError where a job of a sweep would start further processes of its own.
+
+    Lightning starts them by repeating the command, and the command is the whole sweep's.
+    """
+    devices = trainer["devices"]
+    several = len(devices) > 1 if isinstance(devices, list) else devices != 1
+    if several and not any(name in os.environ for name in RANKS):
+        raise ConfigError(
+            f"trainer.devices={devices} in a --multirun needs a launcher that starts a process for "
+            "each device (hydra/launcher=slurm, torchrun); otherwise run one row at a time"
+        )
 
 
 def _train(run: Run) -> None:
@@ -154,8 +179,12 @@ def _write_result(run: Run, fitted: "Fitted", started: float) -> None:
     (partial / "config.yaml").write_text(config.to_yaml(run.config), encoding="utf-8")
     files.write_json(partial / "run.json", _recipe(run, fitted, started))
     result.write(partial, fitted, run.prepared, run.config["crop"])
+    snapshots = run.work / checkpoints.SNAPSHOTS
+    if snapshots.is_dir():
+        files.link_tree(snapshots, partial / checkpoints.SNAPSHOTS)
     partial.rename(run.result)
     checkpoints.remove(run.work)
+    shutil.rmtree(snapshots, ignore_errors=True)
 
 
 def _recipe(run: Run, fitted: "Fitted", started: float) -> Config:
@@ -207,6 +236,8 @@ def plain_errors() -> Iterator[None]:
 
 def _command(cfg: Config) -> None:
     with plain_errors():
+        if command.is_multirun():
+            check_processes(cfg["trainer"])
         run = train(cfg)
         if is_first_process():  # the others may be ahead of the result that it writes
             tell(summary(run))
@@ -214,7 +245,7 @@ def _command(cfg: Config) -> None:
 
 def main() -> None:
     files.exit_on_signals()
-    config.command(_command)()
+    command.command(_command)()
 
 
 if __name__ == "__main__":

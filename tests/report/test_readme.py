@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from zfrepro.report import readme
+from zfrepro.report import networks, readme
+from zfrepro.report.networks import TOP1, TOP5
 
 
 def test_blocks_are_filled_and_the_rest_is_kept() -> None:
@@ -34,14 +35,18 @@ def test_ratios_are_found_at_any_depth(tmp_path: Path) -> None:
     ]
 
 
-def test_errors_come_from_the_table(tmp_path: Path) -> None:
+def test_tables_come_from_the_results(tmp_path: Path) -> None:
     folder = tmp_path / "results" / "tables"
     folder.mkdir(parents=True)
-    columns = ",".join(readme.COLUMNS)
-    (folder / "errors.csv").write_text(
-        f"{columns},extra\nnet,10,1,38.44,2,,3,4,x\nnaive,,90,,,,,,\n"
-    )
-    assert readme.errors(tmp_path).splitlines()[2:] == [
-        "| net | 10 | 1.0 | 38.4 | 2.0 |  | 3.0 | 4.0 |",
-        "| naive |  | 90.0 |  |  |  |  |  |",
+    columns = networks.columns((TOP1, TOP5))
+    line = dict.fromkeys(columns, "") | {
+        "row": "net", "parameters": "10", "epochs": "4", "seeds": "0", "fingerprint": "ab",
+        "paper_val_top1": "38.4", "val_top1": "20", "val_top1_low": "18.5", "val_top1_high": "21.6",
+    }  # fmt: skip
+    text = f"{','.join(columns)}\n{','.join(line.values())}\n"
+    (folder / "table2.csv").write_text(text)
+    assert readme.BLOCKS["table2"](tmp_path).splitlines()[2:] == [
+        "| net | 10 | 38.4 | 20.0 [18.5, 21.6] |  |  |  |  |"
     ]
+    (folder / "errors.csv").write_text("row,val_top1\nnet,38.44\nnaive: grey,90\n")
+    assert readme.naive(tmp_path).splitlines()[2:] == ["| naive: grey | 90.0 |"]

@@ -18,7 +18,9 @@ from zfrepro import tracking
 from zfrepro.config import ROOT
 
 FINGERPRINT = "f" * 16
-KEYS = {"enabled": True, "uri": None, "artifacts": None, "system": None, "patience": 60}
+KEYS = {
+    "enabled": True, "live": True, "uri": None, "artifacts": None, "system": None, "patience": 60,
+}  # fmt: skip
 
 
 class Place:

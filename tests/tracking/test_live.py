@@ -138,8 +138,14 @@ def test_the_machine_is_watched(place: Place) -> None:
         )
 
 
-def test_tracking_switched_off_imports_no_mlflow() -> None:
-    off = load(ROOT / "conf" / "tracking" / "disabled.yaml")
+@pytest.mark.parametrize(
+    "off",
+    [
+        load(ROOT / "conf" / "tracking" / "disabled.yaml"),
+        load(ROOT / "conf" / "tracking" / "mlflow.yaml") | {"live": False},
+    ],
+)
+def test_tracking_switched_off_imports_no_mlflow(off: dict[str, Any]) -> None:
     program = f"""
 import sys
 from zfrepro import tracking

@@ -15,8 +15,9 @@ CLASSES, SIZE = 4, 64
 class TinySplit:
     """Stripes of four directions with noise; the interface of `store.Split`."""
 
-    def __init__(self, images: int, seed: int) -> None:
+    def __init__(self, name: str, images: int, seed: int) -> None:
         rng = np.random.default_rng(seed)
+        self.name = name
         self.labels = np.arange(images) % CLASSES
         self.paths = [f"{label}/{i}.png" for i, label in enumerate(self.labels)]
         y, x = np.mgrid[:SIZE, :SIZE] / 3
@@ -27,6 +28,9 @@ class TinySplit:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def paths_of(self, indices: Any) -> list[str]:
+        return [self.paths[i] for i in indices]
 
     def read(
         self, indices: Any, tops: Any = None, lefts: Any = None, crop: int | None = None
@@ -44,12 +48,13 @@ class TinySet:
     """The interface of `store.PreparedSet`."""
 
     def __init__(self) -> None:
-        self._splits = {"train": TinySplit(120, 0), "val": TinySplit(42, 1)}
+        self._splits = {"train": TinySplit("train", 120, 0), "val": TinySplit("val", 42, 1)}
+        self.folder = Path("tiny")
         self.mean = self._splits["train"].mean()
         self.classes = tuple((f"n{i:08}", f"stripe {i}") for i in range(CLASSES))
         self.image_size = SIZE
-        self.manifest = {"fingerprint": "tiny", "digest": "tiny"}
-        self.manifest |= {"source": "stripes", "filter": "bicubic"}
+        self.manifest: dict[str, Any] = {"fingerprint": "tiny", "digest": "tiny"}
+        self.manifest |= {"source": "stripes", "filter": "bicubic", "splits": self._splits}
 
     def split(self, name: str) -> TinySplit:
         return self._splits[name]

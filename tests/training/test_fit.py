@@ -10,8 +10,9 @@ import torch
 from zfrepro.data.store import PreparedSet
 from zfrepro.training import checkpoints, result
 from zfrepro.training.callbacks import progress
+from zfrepro.training.errors import wrong_at
 from zfrepro.training.fit import Fitted, choose_precision, fit
-from zfrepro.training.module import DivergedError, Row, wrong_at
+from zfrepro.training.module import DivergedError, Row
 from zfrepro.training.trained import load
 
 Config = dict[str, Any]
@@ -93,7 +94,8 @@ def test_the_last_two_states_are_kept(
 ) -> None:
     with pytest.raises(Stopped):
         fit(tiny_config, tiny, folder, stop_after(3))
-    assert sorted(p.name for p in folder.iterdir()) == ["epoch-00002.ckpt", "epoch-00003.ckpt"]
+    kept = sorted(p.name for p in folder.glob("*.ckpt"))
+    assert kept == ["epoch-00002.ckpt", "epoch-00003.ckpt"]
     assert checkpoints.newest(folder) == folder / "epoch-00003.ckpt"
 
 

@@ -98,8 +98,12 @@ class Split:
     @property
     def paths(self) -> list[str]:
         """Where each image came from, relative to the root of its source."""
+        return self.paths_of(np.arange(len(self)))
+
+    def paths_of(self, indices: ArrayLike) -> list[str]:
+        """Where the images `indices` came from, relative to the root of their source."""
         column = pq.read_table(self._index, columns=["path"])["path"]
-        paths: list[str] = column.take(self._rows).to_pylist()
+        paths: list[str] = column.take(self._rows[np.asarray(indices, dtype=np.int64)]).to_pylist()
         return paths
 
     def __getitem__(self, i: int) -> Pixels:

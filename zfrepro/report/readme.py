@@ -9,31 +9,32 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from zfrepro.files import atomic_write
+from zfrepro.report.networks import TOP1, TOP5, TRAIN, readable
 from zfrepro.report.tables import markdown
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
-COLUMNS = {
-    "row": "network",
-    "parameters": "parameters",
-    "val_top1": "top-1 error",
-    "paper_val_top1": "paper, on ImageNet",
-    "val_top5": "top-5 error",
-    "paper_val_top5": "paper, on ImageNet ",
-    "val_top1_ten_crops": "top-1, ten crops",
-    "val_top5_ten_crops": "top-5, ten crops",
-}
+TABLES = {"table2": (TOP1, TOP5), "table3": (TRAIN, TOP1, TOP5)}
 
 
-def errors(project: Path) -> str:
-    """The last `dvc repro`'s errors on validation images, in percent."""
-    table = pd.read_csv(project / "results" / "tables" / "errors.csv")
-    numbers = dict.fromkeys(list(COLUMNS)[2:], float) | {"parameters": "Int64"}
-    return markdown(table.astype(numbers)[list(COLUMNS)].rename(columns=COLUMNS))
+def table(name: str, project: Path) -> str:
+    """Table 2 or 3 of the last `dvc repro`, without what tells where a row comes from."""
+    rows = pd.read_csv(project / "results" / "tables" / f"{name}.csv")
+    numbers = rows.astype(dict.fromkeys(("parameters", "epochs"), "Int64"))
+    shown = readable(numbers, TABLES[name])
+    return markdown(shown.drop(columns=["seeds", "epochs", "fingerprint", "MLflow run"]))
+
+
+def naive(project: Path) -> str:
+    """The last `dvc repro`'s errors of the classifiers that need no network, in percent."""
+    rows = pd.read_csv(project / "results" / "tables" / "errors.csv")
+    rows = rows[rows["row"].str.startswith("naive")]
+    return markdown(rows[["row", "val_top1"]].rename(columns={"val_top1": "top-1 error"}))
 
 
 def benchmarks(project: Path) -> str:
@@ -57,7 +58,12 @@ def ratios(result: dict[str, object], prefix: str = "") -> list[tuple[str, float
     return found
 
 
-BLOCKS: dict[str, Callable[[Path], str]] = {"errors": errors, "benchmarks": benchmarks}
+BLOCKS: dict[str, Callable[[Path], str]] = {
+    "table2": partial(table, "table2"),
+    "table3": partial(table, "table3"),
+    "naive": naive,
+    "benchmarks": benchmarks,
+}
 
 
 def fill(text: str, blocks: dict[str, str]) -> str:

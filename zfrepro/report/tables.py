@@ -2,24 +2,24 @@
 
 from pathlib import Path
 
-import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 
 from zfrepro.files import atomic_path, atomic_write
-
-mpl.use("Agg")  # stages have no screen
-
-import matplotlib.pyplot as plt
-
-PAPER, OURS, NAIVE = "#9aa5b1", "#1f5fa8", "#c9a227"
+from zfrepro.report.style import OURS, PAPER, plt
 
 
-def write(table: pd.DataFrame, path: Path) -> None:
-    """Writes `path` (.csv) and the same table as Markdown beside it (.md)."""
+def write(
+    table: pd.DataFrame, path: Path, readable: pd.DataFrame | None = None, note: str = ""
+) -> None:
+    """Writes `path` (.csv) and Markdown beside it (.md): the same table, or `readable`.
+
+    `note` stands below the Markdown.
+    """
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False, float_format="%.4g")
-    atomic_write(path.with_suffix(".md"), markdown(table))
+    text = markdown(table if readable is None else readable)
+    atomic_write(path.with_suffix(".md"), f"{text}\n{note}\n" if note else text)
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -36,7 +36,8 @@ def bars(
 
     Args:
         label: the column that names the rows.
-        pairs: name of an error to the columns of ours and of the paper's; one panel each.
+        pairs: name of an error to the columns of ours and of the paper's; one panel each. Where
+            ours has columns `<ours>_low` and `<ours>_high`, they are drawn as an interval.
     """
     height = 0.6 + 0.55 * len(table)
     figure, axes = plt.subplots(
@@ -47,7 +48,7 @@ def bars(
     axes[0].set_yticks(range(len(table)), table[label])
     axes[0].invert_yaxis()
     handles, names = axes[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
+    figure.legend(handles, names, loc="outside lower center", ncols=3, frameon=False)
     figure.suptitle(title)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=150)
@@ -60,16 +61,27 @@ def _panel(axis: Axes, table: pd.DataFrame, name: str, ours: str, paper: str) ->
     axis.barh(
         [y + 0.19 for y in places], table[paper], 0.36, color=PAPER, label="paper, on ImageNet"
     )
+    ends = {ours: _draw_interval(axis, table, ours), paper: table[paper]}
     for offset, column in ((-0.19, ours), (0.19, paper)):
-        for y, value in zip(places, table[column], strict=True):
+        for y, value, end in zip(places, table[column], ends[column], strict=True):
             if pd.notna(value):
                 axis.annotate(
-                    f"{value:.1f}", (value, y + offset), (3, 0),
+                    f"{value:.1f}", (end, y + offset), (3, 0),
                     textcoords="offset points", va="center", fontsize=8,
                 )  # fmt: skip
     axis.set_xlabel(f"{name} error (%)")
     axis.set_xlim(0, max(100, axis.get_xlim()[1]))
     axis.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_interval(axis: Axes, table: pd.DataFrame, column: str) -> "pd.Series[float]":
+    """Draws the column's intervals where it has some; returns where each bar's ink ends."""
+    if f"{column}_low" not in table:
+        return table[column]
+    places = [y - 0.19 for y in range(len(table))]
+    low, high = table[f"{column}_low"], table[f"{column}_high"]
+    axis.hlines(places, low, high, color="black", linewidth=1, label="95 % interval")
+    return high
 
 
 def _cell(value: object) -> str:

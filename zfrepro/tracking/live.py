@@ -55,7 +55,7 @@ class Tracker:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        if self._settings.enabled:
+        if self._settings.enabled and self._settings.live:
             tame_mlflow(timeout=LIVE_TIMEOUT, retries=0)
             try:
                 # here and not in the thread: a process forked in the middle of an import hangs

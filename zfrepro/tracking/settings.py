@@ -17,6 +17,7 @@ class Settings:
     """The keys of `conf/tracking/`, which explains them."""
 
     enabled: bool
+    live: bool
     uri: str | None
     artifacts: str | None
     system: float | None

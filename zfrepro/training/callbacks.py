@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,16 @@ from zfrepro.training.module import Classifier, Row
 
 
 class EpochEnd(pl.Callback):
-    """Saves the state, learning curve included, and then reports the epoch."""
+    """Saves the state, learning curve included, and then reports the epoch.
 
-    def __init__(self, folder: Path, report: Callable[[Row], None]) -> None:
-        self._folder, self._report = folder, report
+    Args:
+        snapshots: epochs (from 1) after which the weights are kept for good.
+    """
+
+    def __init__(
+        self, folder: Path, report: Callable[[Row], None], snapshots: Sequence[int] = ()
+    ) -> None:
+        self._folder, self._report, self._snapshots = folder, report, snapshots
         self._start = 0.0
 
     def on_train_epoch_start(self, *_: Any) -> None:
@@ -27,7 +33,10 @@ class EpochEnd(pl.Callback):
         assert isinstance(module, Classifier)  # noqa: S101
         row = module.history[-1]
         self._add_speed(trainer, row)
-        checkpoints.save(trainer, self._folder, int(row["epoch"]))
+        epoch = int(row["epoch"])
+        if trainer.is_global_zero and epoch in self._snapshots:
+            checkpoints.snapshot(module.net, self._folder, epoch)  # first: it may not be missing
+        checkpoints.save(trainer, self._folder, epoch)
         if trainer.is_global_zero:
             self._report(row)
 

@@ -14,8 +14,11 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins import TorchCheckpointIO
 
+from zfrepro.files import atomic_path
+
 KEPT = 2
 NAME = re.compile(r"epoch-(\d+)\.ckpt")
+SNAPSHOTS = "snapshots"
 UNFINISHED = ".unfinished.ckpt.part"
 
 log = logging.getLogger(__name__)
@@ -40,6 +43,12 @@ def save(trainer: pl.Trainer, folder: Path, epoch: int) -> None:
         (folder / UNFINISHED).rename(folder / f"epoch-{epoch:05}.ckpt")
         for old in _newest_first(folder)[KEPT:]:
             old.unlink()
+
+
+def snapshot(net: torch.nn.Module, folder: Path, epoch: int) -> None:
+    """Keeps the weights after `epoch` (from 1) in `folder`/snapshots/, for figure 4."""
+    with atomic_path(folder / SNAPSHOTS / f"epoch-{epoch:05}.pt") as path:
+        torch.save(net.state_dict(), path)
 
 
 def newest(folder: Path) -> Path | None:

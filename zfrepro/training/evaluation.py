@@ -1,72 +1,93 @@
-"""Errors of a trained network: one centre crop, or the average over ten (table 2's protocol)."""
+"""Predictions of a trained network on prepared images: one centre crop, and the average over ten.
+
+Both come from one pass, since the centre is one of the ten crops (table 2's protocol). The train
+error of table 3, for which the paper gives no protocol, is measured in the same way, without
+dropout, on a fixed random subset of the training images, as large as the validation set.
+"""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
-from zfrepro.data.crops import Crops
-from zfrepro.data.store import Split
-from zfrepro.files import atomic_path
-from zfrepro.training.module import wrong_at
-from zfrepro.training.trained import Trained, probabilities
+from zfrepro.data.store import PreparedSet, Split
+from zfrepro.training import predictions
+from zfrepro.training.trained import Trained, view_probabilities, views
 
-SCHEMA = pa.schema(
-    [
-        ("path", pa.string()),
-        ("label", pa.int32()),
-        ("top5", pa.list_(pa.int32())),
-        ("probability", pa.float32()),  # of the true class
-    ]
-)
+Ints = npt.NDArray[np.int64]
+
+SUBSET_SEED = 0  # the same training images for every network
+VIEWS = ("centre", "ten")
 
 
-@dataclass(frozen=True)
-class Errors:
-    """Top-1 and top-5 error in percent over `images` images."""
-
-    top1: float
-    top5: float
-    images: int
+class UnfitError(ValueError):
+    """A network and images that do not go together."""
 
 
-def predict(
-    trained: Trained, split: Split, places: Crops, *, batch: int = 64, progress: str | None = None
-) -> Iterator[tuple[npt.NDArray[np.int64], Tensor]]:
-    """Batches of (image numbers (B,), probabilities (B, classes)), in the split's order."""
-    starts = range(0, len(split), batch)
-    for start in tqdm(starts, desc=progress, unit="batch", disable=None if progress else True):
-        indices = np.arange(start, min(start + batch, len(split)))
-        yield indices, probabilities(trained, split.read(indices), places)
+def splits(prepared: PreparedSet) -> Iterator[tuple[Split, Ints]]:
+    """What to evaluate on: all of every split but the training images, and a subset of those."""
+    held_out = [prepared.split(name) for name in prepared.manifest["splits"] if name != "train"]
+    for split in held_out:
+        yield split, np.arange(len(split))
+    train = prepared.split("train")
+    yield train, subset(len(train), min(len(train), len(prepared.split("val"))))
+
+
+def subset(images: int, size: int) -> Ints:
+    """`size` of the numbers 0 to `images` - 1, in order; the same at every call."""
+    drawn = np.random.default_rng(SUBSET_SEED).choice(images, size, replace=False)
+    return np.sort(drawn)
+
+
+def check_fit(trained: Trained, prepared: PreparedSet) -> None:
+    """Raises UnfitError where the images are of another size, or of other classes."""
+    if trained.image_size != prepared.image_size:
+        raise UnfitError(
+            f"the network was trained on images of {trained.image_size} pixels, and those in "
+            f"{prepared.folder} have {prepared.image_size}"
+        )
+    theirs, ours = ([identity for identity, _ in c] for c in (prepared.classes, trained.classes))
+    if theirs != ours:
+        raise UnfitError(
+            f"the network knows {len(ours)} classes ({', '.join(ours[:3])} ...), and the images in "
+            f"{prepared.folder} are of {len(theirs)} others ({', '.join(theirs[:3])} ...)"
+        )
 
 
 def evaluate(
-    trained: Trained, split: Split, places: Crops, predictions: Path, progress: str | None = None
-) -> Errors:
-    """Errors on `split`; each image's prediction goes to the Parquet file `predictions`."""
-    wrong1 = wrong5 = 0.0
-    with atomic_path(predictions) as path, pq.ParquetWriter(path, SCHEMA) as writer:
-        for indices, scores in predict(trained, split, places, progress=progress):
-            labels = torch.from_numpy(split.labels[indices])
-            at1, at5 = wrong_at(scores, labels)
-            wrong1, wrong5 = wrong1 + at1.item(), wrong5 + at5.item()
-            writer.write_table(_rows(split, indices, scores, labels))
-    percent = 100 / len(split)
-    return Errors(wrong1 * percent, wrong5 * percent, len(split))
+    trained: Trained,
+    split: Split,
+    indices: Ints,
+    files: dict[str, Path],
+    *,
+    batch: int = 64,
+    progress: str | None = None,
+) -> None:
+    """Writes the predictions on the images `indices` of `split`.
 
-
-def _rows(split: Split, indices: npt.NDArray[np.int64], scores: Tensor, labels: Tensor) -> pa.Table:
-    top5 = scores.topk(min(5, scores.shape[1])).indices.tolist()
-    truth = scores.gather(1, labels[:, None])[:, 0].tolist()
-    columns = [[split.paths[i] for i in indices], labels.tolist(), top5, truth]
-    return pa.Table.from_arrays(
-        [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)],
-        schema=SCHEMA,
-    )
+    Args:
+        files: the file for each of the views wanted, "centre" and "ten".
+        progress: what the bar says; without it there is none.
+    """
+    wanted = views("ten" if "ten" in files else "centre", trained.image_size, trained.crop)
+    centre = (trained.image_size - trained.crop) // 2
+    middle = (wanted.tops == centre) & (wanted.lefts == centre) & ~wanted.flips
+    takes = {"ten": np.ones(len(middle), dtype=bool), "centre": middle}
+    paths, classes = split.paths_of(indices), len(trained.classes)
+    with ExitStack() as stack:
+        writers = {
+            view: stack.enter_context(predictions.writer(path, classes))
+            for view, path in files.items()
+        }
+        starts = range(0, len(indices), batch)
+        for start in tqdm(starts, desc=progress, unit="batch", disable=None if progress else True):
+            rows = indices[start : start + batch]
+            scores = view_probabilities(trained, split.read(rows), wanted)
+            labels = torch.from_numpy(split.labels[rows])
+            for view, out in writers.items():
+                mean = scores[torch.from_numpy(takes[view])].mean(0).cpu()
+                out.add(paths[start : start + batch], labels, mean)

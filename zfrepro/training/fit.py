@@ -124,7 +124,7 @@ def make_trainer(
         precision=precision,  # type: ignore[arg-type]
         max_epochs=config["training"]["epochs"],
         # an epoch that a line tells of is safe: its checkpoint comes first
-        callbacks=[EpochEnd(folder, report), *bars],
+        callbacks=[EpochEnd(folder, report, config["training"]["snapshots"]), *bars],
         plugins=[checkpoints.PlainCheckpointIO()],
         default_root_dir=folder,
         logger=False,

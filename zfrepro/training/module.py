@@ -15,6 +15,7 @@ from zfrepro.data.module import Batch, epoch_seed
 from zfrepro.models.clipping import clip_filters, convolutions
 from zfrepro.models.convnet import ConvNet
 from zfrepro.models.dropout import set_shard
+from zfrepro.training.errors import wrong_at
 
 Row = dict[str, float]
 
@@ -50,21 +51,6 @@ class Tally:
             f"{prefix}/top1": 100 * wrong1 / images,
             f"{prefix}/top5": 100 * wrong5 / images,
         }
-
-
-def wrong_at(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """How many of B images are wrong at top 1 and at top 5: those with so many better classes.
-
-    Of classes with equal scores the first counts as better, as for argmax.
-
-    Args:
-        logits: (B, classes); any monotone score will do.
-        labels: int64 (B,).
-    """
-    truth = logits.gather(1, labels[:, None])
-    earlier = torch.arange(logits.shape[1], device=logits.device) < labels[:, None]
-    rank = ((logits > truth) | ((logits == truth) & earlier)).sum(1)
-    return (rank >= 1).sum().double(), (rank >= 5).sum().double()
 
 
 class Classifier(pl.LightningModule):

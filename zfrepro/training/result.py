@@ -9,6 +9,7 @@ from zfrepro.data.store import PreparedSet
 from zfrepro.files import atomic_path, write_json
 from zfrepro.training.fit import Fitted
 from zfrepro.training.module import Row
+from zfrepro.training.trained import Trained, save
 
 WEIGHTS = "weights.pt"
 CURVES = "epochs.csv"
@@ -21,19 +22,16 @@ COLUMNS = [
 def write(folder: Path, fitted: Fitted, prepared: PreparedSet, crop: int) -> None:
     """Writes `weights.pt`, `epochs.csv` and, last, `metrics.json` (the last epoch's errors)."""
     with atomic_path(folder / WEIGHTS) as path:
-        torch.save(
-            {
-                "model": fitted.net.spec,
-                "state_dict": fitted.net.state_dict(),
-                "classes": [list(pair) for pair in prepared.classes],
-                "mean": torch.from_numpy(prepared.mean),
-                "image_size": prepared.image_size,
-                "filter": prepared.manifest["filter"],
-                "crop": crop,
-                "precision": fitted.precision,
-            },
-            path,
+        trained = Trained(
+            net=fitted.net,
+            mean=torch.from_numpy(prepared.mean),
+            image_size=prepared.image_size,
+            crop=crop,
+            classes=list(prepared.classes),
+            resize_filter=prepared.manifest["filter"],
+            precision=fitted.precision,
         )
+        save(trained, path)
     _write_curves(folder / CURVES, fitted.history)
     last = fitted.history[-1]
     metrics = {key: round(last[key], 6) for key in last if key.startswith(("train/", "val/"))}

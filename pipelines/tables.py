@@ -1,0 +1,63 @@
+"""Stage `tables`: tables 2 and 3 of the paper, ours beside the published, from stored predictions.
+
+Writes results/tables/table<N>.{csv,md,png} and the ensembles' predictions, in results/ensembles/.
+"""
+
+import argparse
+import shutil
+
+from zfrepro import config, files
+from zfrepro.report import networks, tables
+from zfrepro.report.networks import TEST5, TOP1, TOP5, TRAIN
+
+RESULTS = config.ROOT / "results"
+NOTE = (
+    "Errors in percent, the probabilities of ten crops averaged, with 95 % bootstrap intervals "
+    "over images and, where several seeds were trained, the standard deviation over seeds; the "
+    "paper's are of ImageNet. Against base: minus the error of {base}, on the same images."
+)
+TRAIN_NOTE = (
+    " Train error: measured like the validation error, without dropout, on a fixed random subset "
+    "of the training images, as large as the validation set (the paper does not say how)."
+)
+NOTES = {
+    "table2": NOTE.format(base="one ZFNet"),
+    "table3": NOTE.format(base="the whole net") + TRAIN_NOTE,
+}
+TABLES = {
+    "table2": (
+        networks.table2,
+        (TOP1, TOP5, TEST5),
+        "Table 2: single nets and ensembles, ten crops",
+    ),
+    "table3": (networks.table3, (TRAIN, TOP1, TOP5), "Table 3: layers removed and resized"),
+}
+
+
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    files.exit_on_signals()
+    files.die_with_parent()
+    shutil.rmtree(RESULTS / "ensembles", ignore_errors=True)
+    source = networks.Networks(RESULTS)
+    for name, (rows, metrics, title) in TABLES.items():
+        table = source.build(name, rows(), metrics)
+        path = RESULTS / "tables" / f"{name}.csv"
+        readable = networks.readable(table, metrics)
+        tables.write(table, path, readable, NOTES[name])
+        tables.bars(
+            table,
+            path.with_suffix(".png"),
+            label="row",
+            pairs={
+                metric.name.replace("_top", " top-"): (metric.name, f"paper_{metric.name}")
+                for metric in metrics
+                if table[metric.name].notna().any()
+            },
+            title=title,
+        )
+        print(f"{title}\n\n{path.with_suffix('.md').read_text(encoding='utf-8')}")
+
+
+if __name__ == "__main__":
+    main()

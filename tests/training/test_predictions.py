@@ -1,0 +1,85 @@
+"""Files of predictions: what they hold, the intervals they give, and ensembles of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from zfrepro.training import predictions
+from zfrepro.training.predictions import PredictionsError
+
+IMAGES, CLASSES = 300, 7
+
+
+def write(path: Path, seed: int, images: int = IMAGES, batch: int = 64) -> torch.Tensor:
+    """Random predictions in batches; returns the probabilities (images, CLASSES)."""
+    generator = torch.Generator().manual_seed(seed)
+    scores = torch.randn(images, CLASSES, generator=generator).softmax(1)
+    labels = torch.arange(images) % CLASSES
+    with predictions.writer(path, CLASSES) as out:
+        for start in range(0, images, batch):
+            rows = slice(start, start + batch)
+            names = [f"{i:03}.jpg" for i in range(images)][rows]
+            out.add(names, labels[rows], scores[rows])
+    return scores
+
+
+def test_a_file_tells_each_image_and_its_errors(tmp_path: Path) -> None:
+    path = tmp_path / "val.parquet"
+    scores, labels = write(path, seed=0).numpy(), np.arange(IMAGES) % CLASSES
+    table = pq.read_table(path).to_pydict()
+    assert table["path"][:2] == ["000.jpg", "001.jpg"]
+    assert table["label"] == labels.tolist()
+    order = np.argsort(-scores, axis=1)
+    assert table["top5"] == order[:, :5].tolist()
+    np.testing.assert_allclose(table["probability"], scores[np.arange(IMAGES), labels])
+    np.testing.assert_array_equal(np.array(table["probabilities"], np.float32), scores)
+    np.testing.assert_array_equal(predictions.wrong(path, 1), order[:, 0] != labels)
+    np.testing.assert_array_equal(
+        predictions.wrong(path, 5), (order[:, :5] != labels[:, None]).all(1)
+    )
+
+
+def test_an_ensemble_averages_probabilities(tmp_path: Path) -> None:
+    members = [tmp_path / f"{seed}.parquet" for seed in range(3)]
+    mean = np.mean([write(path, seed).numpy() for seed, path in enumerate(members)], axis=0)
+    predictions.average(members, tmp_path / "all.parquet")
+    kept = np.array(pq.read_table(tmp_path / "all.parquet")["probabilities"].to_pylist())
+    np.testing.assert_allclose(kept, mean, rtol=1e-6)
+    expected = mean.argmax(1) != np.arange(IMAGES) % CLASSES
+    np.testing.assert_array_equal(predictions.wrong(tmp_path / "all.parquet", 1), expected)
+
+
+def test_members_must_be_of_the_same_images(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.parquet", tmp_path / "other.parquet"
+    write(one, seed=0)
+    write(other, seed=1, images=IMAGES - 1)
+    with pytest.raises(PredictionsError, match="different images"):
+        predictions.average([one, other], tmp_path / "all.parquet")
+    table = pq.read_table(one)
+    moved = table.set_column(0, "path", [table["path"].to_pylist()[::-1]])
+    with pq.ParquetWriter(other, table.schema) as out:
+        for batch in moved.cast(table.schema).to_batches(max_chunksize=64):
+            out.write_batch(batch)
+    with pytest.raises(PredictionsError, match=r"other\.parquet.*different images"):
+        predictions.average([one, other], tmp_path / "all.parquet")
+    assert not (tmp_path / "all.parquet").exists()
+
+
+def test_the_interval_is_that_of_resampled_images() -> None:
+    rng = np.random.default_rng(1)
+    shares = rng.integers(0, 6, size=400) / 5  # five nets averaged
+    found = predictions.interval(shares)
+    drawn = [100 * rng.choice(shares, 400).mean() for _ in range(4000)]
+    assert found.error == pytest.approx(100 * shares.mean())
+    np.testing.assert_allclose([found.low, found.high], np.percentile(drawn, [2.5, 97.5]), atol=0.4)
+
+
+def test_the_interval_narrows_with_images_and_covers() -> None:
+    few, many = (predictions.interval(np.arange(n) % 10 == 0) for n in (100, 10_000))
+    assert few.error == many.error == pytest.approx(10)
+    assert many.high - many.low == pytest.approx((few.high - few.low) / 10, rel=0.1)
+    certain = predictions.interval(np.zeros(50))
+    assert (certain.error, certain.low, certain.high) == (0, 0, 0)

@@ -1,0 +1,181 @@
+"""Scores a trained or published network on prepared images: `python -m zfrepro.evaluate NETWORK`.
+
+What has been scored once is kept in `.checkpoints/<fingerprint>/`, so stage `evaluate` of
+`dvc repro` computes only what is new.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zfrepro import config, files
+from zfrepro.fingerprint import fingerprint
+
+if TYPE_CHECKING:  # torch takes seconds to import, and `--help` needs none of it
+    from zfrepro.data.store import PreparedSet
+    from zfrepro.training.trained import Trained
+
+RUNS = config.ROOT / "results" / "runs"
+PREPARED = config.ROOT / "results" / "prepared" / "source"
+
+
+def evaluated(trained: "Trained", run: str, prepared: "PreparedSet", name: str) -> Path:
+    """The folder with a run's predictions, `<split>_<view>.parquet`, made unless it is there.
+
+    Args:
+        run: its fingerprint.
+        name: what the bar says.
+    """
+    from zfrepro.training import evaluation
+
+    folder = folder_of(run, prepared.manifest["digest"])
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".predictions-"))
+        try:
+            evaluation.check_fit(trained, prepared)
+            _to_gpu(trained)
+            for split, indices in evaluation.splits(prepared):
+                wanted = {
+                    v: staging / "done" / f"{split.name}_{v}.parquet" for v in evaluation.VIEWS
+                }
+                progress = f"{name}, {split.name}"
+                evaluation.evaluate(trained, split, indices, wanted, progress=progress)
+            for old in folder.parent.glob("predictions-*"):  # of code or images that have changed
+                shutil.rmtree(old)
+            (staging / "done").rename(folder)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    return folder
+
+
+def _to_gpu(trained: "Trained") -> None:
+    """Moves the network to a GPU where there is one."""
+    import torch
+
+    if torch.cuda.is_available():
+        trained.net.to("cuda")
+
+
+def folder_of(run: str, data: str) -> Path:
+    """Where the predictions of a run belong, whole once the folder is there.
+
+    Args:
+        run: its fingerprint.
+        data: the digest of the prepared images.
+    """
+    key = fingerprint({"run": run, "data": data}, ["zfrepro.training.evaluation"])
+    return config.CHECKPOINTS / run / f"predictions-{key}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="zfrepro.evaluate",
+        description="Scores a network on prepared images, with 95 % bootstrap intervals.",
+        epilog=f"Published networks: {', '.join(config.published_models())}. They know the 1000 "
+        "classes of ImageNet. Their package downloads the weights; those of a file are taken "
+        "where model.published.weights=FILE follows model=NAME.",
+    )
+    parser.add_argument(
+        "network", nargs="+",
+        help="a weights.pt, a run's folder, an experiment that has been trained, or model=NAME "
+        "for a published network",
+    )  # fmt: skip
+    parser.add_argument(
+        "--prepared", type=Path, default=PREPARED, metavar="DIR",
+        help="prepared images (those of `dvc repro prepare`, if not given)",
+    )  # fmt: skip
+    parser.add_argument("--split", default="val", help="train, val (default) or another it has")
+    parser.add_argument(
+        "--crops", choices=("ten", "centre"), default="ten", help="ten averaged, or one"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="keeps each image's prediction, as Parquet"
+    )
+    args = parser.parse_intermixed_args()  # model=NAME --crops centre model.published...
+    files.exit_on_signals()
+    try:
+        print(score(args.network, args.prepared, args.split, args.crops, args.out))
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
+
+
+def score(network: Sequence[str], prepared: Path, split: str, crops: str, out: Path | None) -> str:
+    """Two lines: top-1 and top-5 error of `network` on all images of a split.
+
+    Args:
+        network: see `weights_of`.
+
+    Raises:
+        ValueError: the file holds no network of this project, or it does not fit the images; or
+            the weights of a published one are not to be had.
+        OSError: no such file, or no prepared images there.
+    """
+    import numpy as np
+
+    from zfrepro.data.store import PreparedSet
+    from zfrepro.models.memory import keep_freed_memory
+    from zfrepro.training import evaluation, predictions
+    from zfrepro.training.trained import load
+
+    keep_freed_memory()
+    images = PreparedSet.open(prepared)  # first: a published network may be a long download
+    trained = load(weights_of(network))
+    evaluation.check_fit(trained, images)
+    _to_gpu(trained)
+    part = images.split(split)
+    with tempfile.TemporaryDirectory() as scratch:
+        path = out or Path(scratch) / "predictions.parquet"
+        evaluation.evaluate(
+            trained, part, np.arange(len(part)), {crops: path}, progress=f"{split}, {crops}"
+        )
+        kind = f"{split}, {crops} crop{'s' * (crops == 'ten')}"
+        lines = [f"{network[0]} on {len(part)} images ({kind})"]
+        for at in (1, 5):
+            found = predictions.interval(predictions.wrong(path, at))
+            lines.append(
+                f"  top-{at} error {found.error:6.2f} %   95 % interval "
+                f"{found.low:.2f} to {found.high:.2f}"
+            )
+    return "\n".join(lines)
+
+
+def weights_of(network: Sequence[str]) -> Path:
+    """The weights that words of the command line mean; those of a published network are imported.
+
+    Args:
+        network: a file, a run's folder or an experiment; or model=NAME and overrides of its keys.
+
+    Raises:
+        FileNotFoundError: none are there; says what was looked for.
+        ValueError: several networks, or a published one that is not to be had.
+    """
+    name, *others = network
+    if name.startswith("model="):
+        from zfrepro.training import published
+
+        model = config.compose_published(name.removeprefix("model="), others)
+        return published.imported(model, config.CHECKPOINTS)
+    if others:
+        raise ValueError(
+            f"one network at a time, not {', '.join(network)} (overrides follow model=NAME)"
+        )
+    path = Path(name)
+    tried = [path, path / "weights.pt", RUNS / name / "weights.pt"]
+    for candidate in tried:
+        if candidate.is_file():
+            return candidate
+    trained = sorted(folder.name for folder in RUNS.glob("*") if (folder / "weights.pt").is_file())
+    known = ", ".join(trained) or "none; `dvc repro` trains them"
+    raise FileNotFoundError(
+        f"{name} is no file, no run's folder and no trained experiment (trained: {known}; "
+        f"published: model={', model='.join(config.published_models())})"
+    )
+
+
+if __name__ == "__main__":
+    main()

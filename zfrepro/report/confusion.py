@@ -1,0 +1,50 @@
+"""Which classes a network takes for which: a confusion matrix as a picture."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+
+from zfrepro.files import atomic_path
+from zfrepro.report.style import plt
+
+NAMED = 40  # classes: more names than this are no longer legible
+
+
+def confusion(path: Path, classes: int) -> npt.NDArray[np.int64]:
+    """(classes, classes): images of a row's class that were taken for the column's.
+
+    Args:
+        path: predictions of stage `evaluate`.
+    """
+    table = pq.read_table(path, columns=["label", "top5"])
+    best = table["top5"].combine_chunks()
+    guesses = best.flatten().to_numpy()[best.offsets.to_numpy()[:-1]]
+    counts = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(counts, (table["label"].to_numpy(), guesses), 1)
+    return counts
+
+
+def draw(counts: npt.NDArray[np.int64], names: Sequence[str], path: Path, title: str) -> None:
+    """Draws shares of each true class (a row), as a PNG."""
+    shares = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    few = len(names) <= NAMED
+    side = 2.5 + 0.27 * len(names) if few else 9.0
+    figure, axis = plt.subplots(figsize=(side + 1, side), layout="constrained")
+    image = axis.imshow(shares, vmin=0, vmax=100, cmap="Blues", interpolation="nearest")
+    if few:
+        axis.set_xticks(range(len(names)), names, rotation=90, fontsize=8)
+        axis.set_yticks(range(len(names)), names, fontsize=8)
+        for row, column in np.argwhere(shares >= 1):
+            value = shares[row, column]
+            colour = "white" if value > 60 else "black"
+            axis.text(
+                column, row, f"{value:.0f}", ha="center", va="center", fontsize=6, color=colour
+            )
+    axis.set(xlabel="taken for", ylabel="true class", title=title)
+    figure.colorbar(image, ax=axis, label="share of the true class (%)", shrink=0.7)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)
+    plt.close(figure)

@@ -1,0 +1,144 @@
+"""Each image's prediction as a Parquet file, and the errors, intervals and ensembles they give."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from torch import Tensor
+
+from zfrepro.files import atomic_path
+from zfrepro.training.errors import ranks
+
+RESAMPLES = 10_000
+COLUMNS = ("path", "label", "probabilities")
+
+Shares = npt.NDArray[np.float64]
+
+
+class PredictionsError(ValueError):
+    """Predictions that are of different images, or not whole."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An error in percent, and the ends of its 95 % bootstrap interval over images."""
+
+    error: float
+    low: float
+    high: float
+
+
+def schema(classes: int) -> pa.Schema:
+    """One row an image; `rank` counts the classes that score better than the true one."""
+    return pa.schema(
+        [
+            ("path", pa.string()),
+            ("label", pa.int32()),
+            ("top5", pa.list_(pa.int32())),
+            ("rank", pa.int32()),
+            ("probability", pa.float32()),  # of the true class
+            ("probabilities", pa.list_(pa.float32(), classes)),
+        ]
+    )
+
+
+class Writer:
+    """Adds batches of predictions to one file."""
+
+    def __init__(self, parquet: pq.ParquetWriter) -> None:
+        self._parquet = parquet
+
+    def add(self, paths: Sequence[str], labels: Tensor, scores: Tensor) -> None:
+        """B more images: their paths, labels (B,) and probabilities (B, classes)."""
+        columns = (
+            list(paths),
+            labels.tolist(),
+            scores.topk(min(5, scores.shape[1])).indices.tolist(),
+            ranks(scores, labels).tolist(),
+            scores.gather(1, labels[:, None])[:, 0].tolist(),
+            list(scores.numpy()),
+        )
+        layout = self._parquet.schema
+        arrays = [pa.array(c, field.type) for c, field in zip(columns, layout, strict=True)]
+        self._parquet.write_table(pa.Table.from_arrays(arrays, schema=layout))
+
+
+@contextmanager
+def writer(path: Path, classes: int) -> Iterator[Writer]:
+    """A writer of the file `path`, which appears once all is written."""
+    with (
+        atomic_path(path) as temporary,
+        pq.ParquetWriter(temporary, schema(classes)) as parquet,
+    ):
+        yield Writer(parquet)
+
+
+def wrong(path: Path, at: int) -> Shares:
+    """(N,): 1 for each image of the file `path` whose true class is not among the best `at`."""
+    rank: npt.NDArray[np.int32] = pq.read_table(path, columns=["rank"])["rank"].to_numpy()
+    return (rank >= at).astype(np.float64)
+
+
+def interval(shares: Shares, seed: int = 0) -> Interval:
+    """The mean of `shares` (N,) in percent, and where it lies when the N images are drawn anew.
+
+    Shares take few values (0 and 1; k/5 where five nets are averaged), so that a bootstrap sample
+    of the images is one draw of how often each value comes.
+    """
+    values, counts = np.unique(shares, return_counts=True)
+    drawn = np.random.default_rng(seed).multinomial(
+        len(shares), counts / len(shares), size=RESAMPLES
+    )
+    low, high = np.percentile(100 * drawn @ values / len(shares), [2.5, 97.5])
+    return Interval(100 * float(shares.mean()), float(low), float(high))
+
+
+def average(members: Sequence[Path], path: Path) -> None:
+    """Writes the predictions of an ensemble: its members' probabilities averaged (table 2).
+
+    Raises:
+        PredictionsError: the members are of different images or classes.
+    """
+    with ExitStack() as stack:
+        files = [stack.enter_context(pq.ParquetFile(member)) for member in members]
+        for file, member in zip(files, members, strict=True):
+            if not _same_shape(file, files[0]):
+                raise PredictionsError(
+                    f"{member} and {members[0]} are of different images or classes"
+                )
+        classes = files[0].schema_arrow.field("probabilities").type.list_size
+        out = stack.enter_context(writer(path, classes))
+        for group in range(files[0].num_row_groups):
+            batches = [file.read_row_group(group, columns=list(COLUMNS)) for file in files]
+            _check_same_images(batches, members)
+            mean = torch.stack([_probabilities(batch) for batch in batches]).mean(0)
+            labels = torch.tensor(batches[0]["label"].to_pylist())
+            out.add(batches[0]["path"].to_pylist(), labels, mean)
+
+
+def _same_shape(one: pq.ParquetFile, other: pq.ParquetFile) -> bool:
+    return bool(
+        one.schema_arrow == other.schema_arrow
+        and one.num_row_groups == other.num_row_groups
+        and one.metadata.num_rows == other.metadata.num_rows
+    )
+
+
+def _check_same_images(batches: Sequence[pa.Table], members: Sequence[Path]) -> None:
+    for batch, member in zip(batches, members, strict=True):
+        for column in ("path", "label"):
+            if not batch[column].equals(batches[0][column]):
+                raise PredictionsError(f"{member} and {members[0]} are of different images")
+
+
+def _probabilities(batch: pa.Table) -> Tensor:
+    """(B, classes)."""
+    column = batch["probabilities"].combine_chunks()
+    values = column.flatten().to_numpy(zero_copy_only=False)
+    return torch.tensor(values.reshape(len(column), -1))
