@@ -7,7 +7,7 @@ and results/figures/figure2/<layer>.{png,pdf}, for the first layer its filters t
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -52,7 +52,10 @@ def run(settings: Config) -> None:
     unknown = set(settings["maps"]) - set(deconvnet.chain.layers)
     if unknown:
         raise ChainError(f"{settings['network']} has no layer {', '.join(sorted(unknown))}")
-    table = _strongest(settings, trained, split, deconvnet, prepared.manifest["digest"])
+    table = strongest_of(
+        settings["network"], trained, split, deconvnet, deconvnet.chain.layers,
+        prepared.manifest["digest"],
+    )  # fmt: skip
     with files.atomic_path(RESULTS / "features" / f"{settings['network']}.parquet") as path:
         table.assign(path=split.paths_of(table["image"].to_numpy())).to_parquet(path, index=False)
     for layer, count in settings["maps"].items():
@@ -69,16 +72,27 @@ def run(settings: Config) -> None:
     )
 
 
-def _strongest(
-    settings: Config, trained: Trained, split: Split, deconvnet: Deconvnet, data: str
+def strongest_of(
+    network: str,
+    trained: Trained,
+    split: Split,
+    deconvnet: Deconvnet,
+    layers: Sequence[str],
+    data: str,
+    epoch: int | None = None,
 ) -> pd.DataFrame:
-    recipe = json.loads((RESULTS / "runs" / settings["network"] / "run.json").read_text())
-    layers = deconvnet.chain.layers
-    parts = {"run": recipe["fingerprint"], "data": data, "split": split.name, "layers": layers}
+    """The strongest activations of a run's network over a split; kept, and found again.
+
+    Args:
+        data: the digest of the prepared images.
+        epoch: of the snapshot that the network has been put back to; None: it is as trained.
+    """
+    recipe = json.loads((RESULTS / "runs" / network / "run.json").read_text(encoding="utf-8"))
+    parts = {"data": data, "split": split.name, "layers": list(layers), "epoch": epoch}
     mark = fingerprint(parts, ["zfrepro.analysis.strongest", "zfrepro.training.trained"])
     folder = config.CHECKPOINTS / recipe["fingerprint"] / f"strongest-{mark}"
+    what = f"{network}, {split.name}" + (f", epoch {epoch}" if epoch else "")
     read = reader(trained, split)
-    what = f"{settings['network']}, {split.name}"
     return strongest.collect(deconvnet.chain, layers, len(split), read, folder, progress=what)
 
 

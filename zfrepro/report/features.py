@@ -42,7 +42,7 @@ def draw(panels: Sequence[Panel], path: Path, title: str, *, labels: bool = True
         if labels:
             axis.set_title(f"map {panel.map}, peak {panel.peaks[0]:.3g}", fontsize=7, pad=2)
     figure.suptitle(title, fontsize=10)
-    _save(figure, path)
+    save(figure, path)
 
 
 def compose(panel: Panel) -> Picture:
@@ -65,7 +65,7 @@ def draw_filters(weights: Picture, path: Path, title: str) -> None:
     axis.set_axis_off()
     axis.imshow(picture, interpolation="none")
     axis.set_title(title, fontsize=10)
-    _save(figure, path)
+    save(figure, path)
 
 
 def draw_image(
@@ -91,7 +91,8 @@ def draw_image(
     plt.close(figure)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Writes a figure to `path` with each suffix of `FORMATS`, and closes it."""
     for suffix in FORMATS:
         with atomic_path(path.with_suffix(f".{suffix}")) as temporary:
             figure.savefig(temporary, format=suffix, dpi=DPI)

@@ -1,0 +1,210 @@
+"""Stage `evolution`: figure 4, what maps look for after some epochs, and when that settles.
+
+Writes results/figures/figure4/<layer>.{png,pdf}; series/<layer>/epoch-<number>.png;
+convergence.{csv,png,pdf} over all the networks; and measures.json and report.md, which compare
+the layers.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import torch
+
+from pipelines.features import RESULTS, reader, strongest_of
+from zfrepro import config, files
+from zfrepro.analysis import evolution, features
+from zfrepro.analysis.deconv import Deconvnet
+from zfrepro.config import Config
+from zfrepro.data.store import PreparedSet, Split
+from zfrepro.models.memory import keep_freed_memory
+from zfrepro.report import evolution as drawing
+from zfrepro.report.tables import markdown
+from zfrepro.training.trained import Trained, load
+
+FIGURES = RESULTS / "figures" / "figure4"
+FIXED = 32  # maps of a layer whose projections are compared
+ALIKE = 0.8  # correlation from which on two projections count as the same
+
+
+class Snapshot(NamedTuple):
+    """A network as it was after an epoch, and its strongest activations over all images."""
+
+    epoch: int
+    weights: Path
+    table: pd.DataFrame
+
+
+class History:
+    """A run's network, put back to any of its snapshots."""
+
+    def __init__(self, network: str, split: Split, settings: Config, data: str) -> None:
+        folder = RESULTS / "runs" / network
+        self.network = network
+        self.seed: int = json.loads((folder / "run.json").read_text())["seed"]
+        self.trained: Trained = load(folder / "weights.pt")
+        self.deconvnet = Deconvnet(self.trained.net)
+        self.read = reader(self.trained, split)
+        kept = sorted((folder / "snapshots").glob("epoch-*.pt"))
+        if not kept:
+            raise FileNotFoundError(
+                f"{folder}/snapshots has no weights: `training.snapshots` of {network} names epochs"
+            )
+        self.snapshots = []
+        for path in kept:
+            epoch = int(path.stem.removeprefix("epoch-"))
+            self.put_back(path)
+            table = strongest_of(
+                network, self.trained, split, self.deconvnet, settings["layers"], data, epoch=epoch
+            )
+            self.snapshots.append(Snapshot(epoch, path, table))
+
+    def put_back(self, weights: Path) -> None:
+        state = torch.load(weights, map_location="cpu", weights_only=True)
+        self.trained.net.load_state_dict(state)
+
+
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    files.exit_on_signals()
+    files.die_with_parent()
+    keep_freed_memory()
+    try:
+        run(config.load(config.CONFIGS / "analysis.yaml")["evolution"])
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
+
+
+def run(settings: Config) -> None:
+    prepared = PreparedSet.open(RESULTS / "prepared" / "source")
+    split, data = prepared.split(settings["split"]), prepared.manifest["digest"]
+    shutil.rmtree(FIGURES, ignore_errors=True)
+    rows: list[dict[str, object]] = []
+    for network in (settings["network"], *settings["others"]):
+        history = History(network, split, settings, data)
+        if network == settings["network"]:
+            draw(history, settings)
+        for layer in settings["layers"]:
+            rows += convergence(history, layer)
+    table = pd.DataFrame(rows)
+    with files.atomic_path(FIGURES / "convergence.csv") as path:
+        table.to_csv(path, index=False, float_format="%.4g")
+    title = f"{settings['network']} and {len(settings['others'])} more seeds: mean and deviation"
+    drawing.draw_convergence(table, FIGURES / "convergence", title)
+    summary = settled(table)
+    files.write_json(FIGURES / "measures.json", measures(summary))
+    files.atomic_write(FIGURES / "report.md", report(summary, settings))
+
+
+def draw(history: History, settings: Config) -> None:
+    last = history.snapshots[-1].table
+    for layer in settings["layers"]:
+        maps = features.choose_maps(last, layer, settings["maps"], settings["seed"])
+        moments = []
+        for epoch, weights, table in history.snapshots:
+            history.put_back(weights)
+            moments.append(
+                evolution.moment(history.deconvnet, table, epoch, layer, maps, history.read)
+            )
+        title = f"{history.network}, {layer}: each map's strongest activation over all images"
+        drawing.draw(moments, maps, FIGURES / layer, title)
+        drawing.write_series(moments, maps, FIGURES / "series" / layer)
+
+
+def convergence(history: History, layer: str) -> Iterator[dict[str, object]]:
+    """How like the end each snapshot is: the mean over maps, one row a snapshot."""
+    end = history.snapshots[-1]
+    best = evolution.first_places(end.table, layer).iloc[:FIXED]
+    images = history.read(best["image"].to_numpy())
+    maps = best["map"].tolist()
+    history.put_back(end.weights)
+    final = evolution.fixed_images(history.deconvnet, layer, maps, images)
+    before = None
+    for epoch, weights, table in history.snapshots:
+        history.put_back(weights)
+        now = evolution.fixed_images(history.deconvnet, layer, maps, images)
+        yield {
+            "network": history.network,
+            "seed": history.seed,
+            "layer": layer,
+            "epoch": epoch,
+            "correlation": evolution.correlations(now, final).mean(),
+            "changed": None if before is None else evolution.changed(before, table, layer),
+        }
+        before = table
+
+
+def settled(table: pd.DataFrame) -> pd.DataFrame:
+    """By layer, mean and deviation over seeds (percent, but for the epoch).
+
+    The first epoch whose projections correlate `ALIKE` with the last's; the mean correlation of the
+    epochs before the last; the mean share of maps whose strongest image changed between two.
+    """
+    rows = []
+    for (layer, seed), curve in table.groupby(["layer", "seed"], sort=False):
+        before = curve[curve["epoch"] < curve["epoch"].max()]
+        rows.append({
+            "layer": layer,
+            "seed": seed,
+            "settled at epoch": float(curve.loc[curve["correlation"] >= ALIKE, "epoch"].min()),
+            "correlation before the end": 100 * before["correlation"].mean(),
+            "strongest image changed": 100 * curve["changed"].astype(float).mean(),
+        })  # fmt: skip
+    by_layer = pd.DataFrame(rows).drop(columns="seed").groupby("layer", sort=False)
+    mean, deviation = by_layer.mean(), by_layer.std()
+    columns = {}
+    for name in mean:
+        columns |= {name: mean[name], f"{name}, ±": deviation[name]}
+    return pd.DataFrame(columns)
+
+
+def measures(summary: pd.DataFrame) -> dict[str, float]:
+    return {
+        f"{str(column).replace(' ', '_')}/{layer}": round(float(row[column]), 4)
+        for layer, row in summary.iterrows()
+        for column in summary.columns
+        if "±" not in column
+    }
+
+
+def report(summary: pd.DataFrame, settings: Config) -> str:
+    shown = summary.rename_axis("layer").reset_index()
+    verdicts = "".join(
+        f"* by *{name}*: {verdict(summary[name], sooner_is)}\n"
+        for name, sooner_is in (
+            ("settled at epoch", "less"),
+            ("correlation before the end", "more"),
+            ("strongest image changed", "less"),
+        )
+    )
+    return (
+        f"# Figure 4: {settings['network']} and {len(settings['others'])} more seeds\n\n"
+        "The paper's claim: lower layers settle within a few epochs, upper ones only much later.\n"
+        f"Settled: from the first of the kept epochs on whose projections of a fixed image (a map's "
+        f"strongest at the end) correlate {ALIKE} with the last epoch's. Here\n\n{verdicts}\n"
+        f"{markdown(shown)}"
+    )
+
+
+def verdict(values: "pd.Series[float]", sooner_is: str) -> str:
+    """Which layers settle first, by the rank correlation of a measure with depth."""
+    depth = pd.Series(range(len(values)), index=values.index, dtype=float)
+    correlation = float(depth.corr(values.rank())) if values.nunique() > 1 else 0.0
+    later = correlation if sooner_is == "less" else -correlation
+    order = (
+        "lower layers first"
+        if later > 0.5
+        else "upper layers first"
+        if later < -0.5
+        else "no order"
+    )
+    return f"{order} (rank correlation of depth and lateness {later:+.2f})"
+
+
+if __name__ == "__main__":
+    main()
