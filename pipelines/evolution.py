@@ -157,9 +157,9 @@ def settled(table: pd.DataFrame) -> pd.DataFrame:
         })  # fmt: skip
     by_layer = pd.DataFrame(rows).drop(columns="seed").groupby("layer", sort=False)
     mean, deviation = by_layer.mean(), by_layer.std()
-    columns = {}
+    columns: dict[str, pd.Series[float]] = {}
     for name in mean:
-        columns |= {name: mean[name], f"{name}, ±": deviation[name]}
+        columns |= {str(name): mean[name], f"{name}, ±": deviation[name]}
     return pd.DataFrame(columns)
 
 
@@ -194,15 +194,12 @@ def report(summary: pd.DataFrame, settings: Config) -> str:
 def verdict(values: "pd.Series[float]", sooner_is: str) -> str:
     """Which layers settle first, by the rank correlation of a measure with depth."""
     depth = pd.Series(range(len(values)), index=values.index, dtype=float)
-    correlation = float(depth.corr(values.rank())) if values.nunique() > 1 else 0.0
+    correlation = float(depth.corr(values.rank())) if values.max() > values.min() else 0.0
     later = correlation if sooner_is == "less" else -correlation
-    order = (
-        "lower layers first"
-        if later > 0.5
-        else "upper layers first"
-        if later < -0.5
-        else "no order"
-    )
+    if abs(later) <= 0.5:
+        order = "no order"
+    else:
+        order = "lower layers first" if later > 0 else "upper layers first"
     return f"{order} (rank correlation of depth and lateness {later:+.2f})"
 
 
