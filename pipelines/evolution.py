@@ -185,7 +185,7 @@ def report(summary: pd.DataFrame, settings: Config) -> str:
     return (
         f"# Figure 4: {settings['network']} and {len(settings['others'])} more seeds\n\n"
         "The paper's claim: lower layers settle within a few epochs, upper ones only much later.\n"
-        f"Settled: from the first of the kept epochs on whose projections of a fixed image (a map's "
+        "Settled: from the first of the kept epochs on whose projections of a fixed image (a map's "
         f"strongest at the end) correlate {ALIKE} with the last epoch's. Here\n\n{verdicts}\n"
         f"{markdown(shown)}"
     )
