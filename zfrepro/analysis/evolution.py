@@ -15,7 +15,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from zfrepro.analysis.deconv import Deconvnet, Picks, Projections, strongest
+from zfrepro.analysis.deconv import Deconvnet, strongest
+from zfrepro.analysis.features import project_rows
 
 Ints = npt.NDArray[np.int64]
 Pictures = npt.NDArray[np.float32]
@@ -56,8 +57,10 @@ def moment(
     rows = best.loc[[number for number in maps if number in best.index]]
     if rows.empty:
         return Moment(epoch, layer, {})
-    found = _project(deconvnet, layer, rows, read).pixels.permute(0, 2, 3, 1).cpu().numpy()
-    return Moment(epoch, layer, dict(zip(rows["map"].tolist(), found, strict=True)))
+    pixels = read(rows["image"].to_numpy(np.int64))  # row k is of the k-th image
+    found = project_rows(deconvnet, layer, rows, np.arange(len(rows)), pixels)
+    windows = found.pixels.permute(0, 2, 3, 1).cpu().numpy()
+    return Moment(epoch, layer, dict(zip(rows["map"].tolist(), windows, strict=True)))
 
 
 def fixed_images(deconvnet: Deconvnet, layer: str, maps: Sequence[int], images: Tensor) -> Tensor:
@@ -90,10 +93,3 @@ def changed(before: pd.DataFrame, after: pd.DataFrame, layer: str) -> float:
     if both.empty:
         return float("nan")
     return float((images[0][both].to_numpy() != images[1][both].to_numpy()).mean())
-
-
-def _project(deconvnet: Deconvnet, layer: str, rows: pd.DataFrame, read: Read) -> Projections:
-    numbers = rows["image"].to_numpy(np.int64)
-    seen = deconvnet.see(read(numbers), layer)
-    places = (torch.tensor(rows[column].to_numpy(np.int64)) for column in ("map", "row", "column"))
-    return deconvnet.project(seen, Picks(torch.arange(len(rows)), *places))
