@@ -5,10 +5,7 @@ convergence.{csv,png,pdf} over all the networks; and measures.json and report.md
 the layers.
 """
 
-import argparse
-import json
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -16,16 +13,14 @@ from typing import NamedTuple
 import pandas as pd
 import torch
 
-from pipelines.features import RESULTS, reader, strongest_of
-from zfrepro import config, files
+from pipelines._figures import RESULTS, RUNS, reader, recipe, stage, strongest_of, trained
+from zfrepro import files
 from zfrepro.analysis import evolution, features
 from zfrepro.analysis.deconv import Deconvnet
 from zfrepro.config import Config
 from zfrepro.data.store import PreparedSet, Split
-from zfrepro.models.memory import keep_freed_memory
 from zfrepro.report import evolution as drawing
 from zfrepro.report.tables import markdown
-from zfrepro.training.trained import Trained, load
 
 FIGURES = RESULTS / "figures" / "figure4"
 FIXED = 32  # maps of a layer whose projections are compared
@@ -44,10 +39,10 @@ class History:
     """A run's network, put back to any of its snapshots."""
 
     def __init__(self, network: str, split: Split, settings: Config, data: str) -> None:
-        folder = RESULTS / "runs" / network
+        folder = RUNS / network
         self.network = network
-        self.seed: int = json.loads((folder / "run.json").read_text())["seed"]
-        self.trained: Trained = load(folder / "weights.pt")
+        self.seed: int = recipe(network)["seed"]
+        self.trained = trained(network)
         self.deconvnet = Deconvnet(self.trained.net)
         self.read = reader(self.trained, split)
         kept = sorted((folder / "snapshots").glob("epoch-*.pt"))
@@ -67,17 +62,6 @@ class History:
     def put_back(self, weights: Path) -> None:
         state = torch.load(weights, map_location="cpu", weights_only=True)
         self.trained.net.load_state_dict(state)
-
-
-def main() -> None:
-    argparse.ArgumentParser(description=__doc__).parse_args()
-    files.exit_on_signals()
-    files.die_with_parent()
-    keep_freed_memory()
-    try:
-        run(config.load(config.CONFIGS / "analysis.yaml")["evolution"])
-    except (OSError, ValueError) as error:
-        sys.exit(f"error: {error}")
 
 
 def run(settings: Config) -> None:
@@ -204,4 +188,4 @@ def verdict(values: "pd.Series[float]", sooner_is: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    stage("evolution", __doc__, run)

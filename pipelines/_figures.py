@@ -1,0 +1,94 @@
+"""What the stages that draw figures share: their command, and how they read networks and images."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from torch import Tensor
+
+from zfrepro import config, files
+from zfrepro.analysis import strongest
+from zfrepro.analysis.deconv import Deconvnet
+from zfrepro.config import Config
+from zfrepro.data.store import Split
+from zfrepro.fingerprint import fingerprint
+from zfrepro.models.memory import keep_freed_memory
+from zfrepro.training.trained import Trained, centred, load
+
+RESULTS = config.ROOT / "results"
+RUNS = RESULTS / "runs"
+
+Ints = npt.NDArray[np.int64]
+Read = Callable[[Ints], Tensor]
+Show = Callable[[Ints], npt.NDArray[np.float32]]
+
+
+def stage(name: str, description: str | None, run: Callable[[Config], None]) -> None:
+    """The command of stage `name`: `run` with its section of conf/analysis.yaml.
+
+    What the user can mend ends it with one line; a bug keeps its traceback.
+    """
+    argparse.ArgumentParser(description=description).parse_args()
+    files.exit_on_signals()
+    files.die_with_parent()
+    keep_freed_memory()
+    try:
+        run(config.load(config.CONFIGS / "analysis.yaml")[name])
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
+
+
+def trained(network: str) -> Trained:
+    """The network that an experiment has trained."""
+    return load(RUNS / network / "weights.pt")
+
+
+def recipe(network: str) -> Config:
+    """What an experiment's training wrote about itself: fingerprint, seed and so on."""
+    found: Config = json.loads((RUNS / network / "run.json").read_text(encoding="utf-8"))
+    return found
+
+
+def strongest_of(
+    network: str,
+    trained: Trained,
+    split: Split,
+    deconvnet: Deconvnet,
+    layers: Sequence[str],
+    data: str,
+    epoch: int | None = None,
+) -> pd.DataFrame:
+    """The strongest activations of a run's network over a split; kept, and found again.
+
+    Args:
+        data: the digest of the prepared images.
+        epoch: of the snapshot that the network has been put back to; None: it is as trained.
+    """
+    parts = {"data": data, "split": split.name, "layers": list(layers), "epoch": epoch}
+    mark = fingerprint(parts, ["zfrepro.analysis.strongest", "zfrepro.training.trained"])
+    folder = config.CHECKPOINTS / recipe(network)["fingerprint"] / f"strongest-{mark}"
+    what = f"{network}, {split.name}" + (f", epoch {epoch}" if epoch else "")
+    read = reader(trained, split)
+    return strongest.collect(deconvnet.chain, layers, len(split), read, folder, progress=what)
+
+
+def reader(trained: Trained, split: Split) -> Read:
+    """What gives the network's input for images of these numbers."""
+
+    def read(numbers: Ints) -> Tensor:
+        return centred(trained, split.read(numbers, crop=trained.crop))
+
+    return read
+
+
+def pictures(trained: Trained, split: Split) -> Show:
+    """What gives the same crops between 0 and 1."""
+
+    def show(numbers: Ints) -> npt.NDArray[np.float32]:
+        return split.read(numbers, crop=trained.crop).astype(np.float32) / np.float32(255)
+
+    return show
