@@ -188,4 +188,4 @@ def verdict(values: "pd.Series[float]", sooner_is: str) -> str:
 
 
 if __name__ == "__main__":
-    stage("evolution", __doc__, run)
+    stage("evolution", __doc__, run, "figure4")

@@ -1,7 +1,7 @@
-"""Stage `publish`: files in MLflow whatever run of results/runs/ is not there yet, or not whole.
+"""Stage `publish`: files in MLflow whatever run or figure is not there yet, or not whole.
 
-Writes results/published.json: each experiment's fingerprint and MLflow run. A store that does not
-answer fails the stage, so the next `dvc repro` tries again.
+Writes results/published.json: fingerprint and MLflow run of each experiment and figure. A store
+that does not answer fails the stage, so the next `dvc repro` tries again.
 """
 
 import argparse
@@ -10,10 +10,11 @@ import sys
 from pathlib import Path
 
 from zfrepro import config, files
-from zfrepro.tracking import Record, RecordError, publish
+from zfrepro.tracking import Record, RecordError, Result, publish, publish_results
 
 RUNS = config.ROOT / "results" / "runs"
 ERRORS = config.ROOT / "results" / "errors"  # of stage `evaluate`
+FIGURES = config.ROOT / "results" / "figures"
 
 
 def main() -> None:
@@ -23,7 +24,9 @@ def main() -> None:
     files.exit_on_signals()
     files.die_with_parent()
     try:
-        published = publish([_record(name) for name in experiments], _evaluated(experiments))
+        records = [_record(name) for name in experiments]
+        published = publish(records, _evaluated(experiments))
+        published += publish_results(_figures(), records[0].config["tracking"])
     except RecordError as error:
         sys.exit(f"error: {error}")
     except Exception as error:
@@ -44,6 +47,11 @@ def _record(name: str) -> Record:
     """
     own = config.CONFIGS / f"{name}.yaml"
     return Record.read(RUNS / name, config.load(own) if own.is_file() else None)
+
+
+def _figures() -> list[Result]:
+    """Those that a stage has finished; a picture without a recipe belongs to some table."""
+    return [Result.read(path.parent) for path in sorted(FIGURES.glob("*/recipe.json"))]
 
 
 def _evaluated(experiments: list[str]) -> dict[str, dict[str, float]]:

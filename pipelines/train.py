@@ -1,4 +1,8 @@
-"""Stage `train@<experiment>`: one network, from its resolved configuration to results/runs/."""
+"""Stage `train@<experiment>`: one network, from its resolved configuration to results/runs/.
+
+With `trainer.together` it goes on to train all the others, in .checkpoints/, where their own stages
+find them finished.
+"""
 
 import argparse
 
@@ -13,10 +17,13 @@ def main() -> None:
     files.exit_on_signals()
     files.die_with_parent()
     with plain_errors():
-        run = train(config.load(config.CONFIGS / f"{name}.yaml"))
-    if is_first_process():  # the others may be ahead of the result that it writes
-        files.link_tree(run.result, config.ROOT / "results" / "runs" / name)
-        tell(summary(run))
+        resolved = config.load(config.CONFIGS / f"{name}.yaml")
+        run = train(resolved)
+        if is_first_process():  # the others may be ahead of the result that it writes
+            files.link_tree(run.result, config.ROOT / "results" / "runs" / name)
+            tell(summary(run))
+        for other in config.options("experiment") if resolved["trainer"]["together"] else []:
+            train(config.load(config.CONFIGS / f"{other}.yaml"))
 
 
 if __name__ == "__main__":

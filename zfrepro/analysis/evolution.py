@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from zfrepro.analysis.deconv import Deconvnet, strongest
+from zfrepro.analysis.deconv import Deconvnet, Picks
 from zfrepro.analysis.features import project_rows
 
 Ints = npt.NDArray[np.int64]
@@ -70,10 +70,12 @@ def fixed_images(deconvnet: Deconvnet, layer: str, maps: Sequence[int], images: 
         maps, images: K maps and one image for each, (K, C, H, W).
     """
     seen = deconvnet.see(images, layer)
-    chosen = torch.tensor(list(maps))
-    peaks = strongest(seen)  # of all maps, image by image
-    at = torch.arange(len(chosen)) * (len(peaks) // len(chosen)) + chosen
-    return deconvnet.project(seen, peaks[at]).whole(*images.shape[2:])
+    chosen, each = torch.tensor(list(maps)), torch.arange(len(maps))
+    own = seen.values[each, chosen]  # (K, h, w), or (K,) of a linear layer
+    width = own.shape[2] if own.dim() == 3 else 1
+    peaks = own.reshape(len(each), -1).argmax(1)
+    picks = Picks(each, chosen, peaks // width, peaks % width)
+    return deconvnet.project(seen, picks).whole(*images.shape[2:])
 
 
 def correlations(ones: Tensor, others: Tensor) -> npt.NDArray[np.float64]:

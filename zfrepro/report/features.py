@@ -94,6 +94,9 @@ def draw_image(
 def save(figure: Figure, path: Path) -> None:
     """Writes a figure to `path` with each suffix of `FORMATS`, and closes it."""
     for suffix in FORMATS:
+        undated = (
+            {"CreationDate": None} if suffix == "pdf" else {}
+        )  # the same figure, the same file
         with atomic_path(path.with_suffix(f".{suffix}")) as temporary:
-            figure.savefig(temporary, format=suffix, dpi=DPI)
+            figure.savefig(temporary, format=suffix, dpi=DPI, metadata=undated)
     plt.close(figure)

@@ -5,7 +5,17 @@ again. Nothing else in this project imports it.
 """
 
 from zfrepro.tracking.live import Tracker, track
-from zfrepro.tracking.publish import Published, publish
+from zfrepro.tracking.publish import Published, publish, publish_results
 from zfrepro.tracking.record import Record, RecordError
+from zfrepro.tracking.results import Result
 
-__all__ = ["Published", "Record", "RecordError", "Tracker", "publish", "track"]
+__all__ = [
+    "Published",
+    "Record",
+    "RecordError",
+    "Result",
+    "Tracker",
+    "publish",
+    "publish_results",
+    "track",
+]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from zfrepro.tracking.record import Record, Row
+from zfrepro.tracking.record import Config, Record, Row
+from zfrepro.tracking.results import Result, file_result
 from zfrepro.tracking.settings import Settings, tame_mlflow
 
 if TYPE_CHECKING:
@@ -16,7 +17,10 @@ TIMEOUT, RETRIES = 60, 2  # of a server: here a moment's silence may be waited o
 
 @dataclass(frozen=True)
 class Published:
-    """What became of one run: `action` is "created", "completed" or "unchanged"."""
+    """What became of one run: `action` is "created", "completed" or "unchanged".
+
+    `experiment` is the training's, or the paper's name of a figure or table.
+    """
 
     experiment: str
     fingerprint: str
@@ -45,6 +49,22 @@ def publish(records: Iterable[Record], more: Mapping[str, Row] | None = None) ->
             extra = (more or {}).get(str(record.config["name"]), {})
             done.append(_publish(open_store(settings), record, extra))
     return done
+
+
+def publish_results(results: Iterable[Result], tracking: Config) -> list[Published]:
+    """Brings the store up to the folders of figures and tables, each a run of its own.
+
+    Args:
+        tracking: the configuration that names the store.
+
+    Raises:
+        Exception: whatever MLflow does when the store does not answer.
+    """
+    settings = Settings.of(tracking)
+    if not settings.enabled:
+        return []
+    store = _open_store(settings)
+    return [Published(each.element, each.digest, *file_result(store, each)) for each in results]
 
 
 def _open_store(settings: Settings) -> "Store":

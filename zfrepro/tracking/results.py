@@ -1,0 +1,150 @@
+"""Figures and tables in MLflow: a run for each state of a result's folder.
+
+A folder is `results/figures/figure<N>/` or the like. Its pictures and tables become artifacts,
+`measures.json` metrics, `recipe.json` params, `report.md` the run's description, and the pictures
+in `series/<key>/epoch-<number>.png` image series, which the UI shows with a slider.
+"""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zfrepro.tracking.record import Config, RecordError, Row
+
+if TYPE_CHECKING:
+    from zfrepro.tracking.store import Store
+
+RECIPE, MEASURES, REPORT, SERIES = "recipe.json", "measures.json", "report.md", "series"
+COMPLETE = "complete"  # the tag of a run that has all that its folder holds
+EPOCH = re.compile(r"epoch-(\d+)\.png")
+LOGGED = re.compile(r"images/(.+?)[+%]step[+%](\d+)[+%]")  # how MLflow names a series' files
+
+
+@dataclass(frozen=True)
+class Result:
+    """A folder that a stage wrote: `element` is what the paper calls it ("figure4")."""
+
+    element: str
+    folder: Path
+    recipe: Config
+
+    @classmethod
+    def read(cls, folder: Path) -> "Result":
+        """Raises RecordError where the folder has no recipe."""
+        path = folder / RECIPE
+        if not path.is_file():
+            raise RecordError(f"{folder} is no finished result: it has no {RECIPE}")
+        return cls(folder.name, folder, json.loads(path.read_text(encoding="utf-8")))
+
+    @cached_property
+    def files(self) -> list[Path]:
+        """Relative to the folder, sorted."""
+        paths = (path for path in self.folder.rglob("*") if path.is_file())
+        return sorted(path.relative_to(self.folder) for path in paths)
+
+    @cached_property
+    def digest(self) -> str:
+        """16 hexadecimal digits of all the folder holds."""
+        whole = hashlib.sha256()
+        for path in self.files:
+            content = hashlib.sha256((self.folder / path).read_bytes()).hexdigest()
+            whole.update(f"{path.as_posix()} {content}\n".encode())
+        return whole.hexdigest()[:16]
+
+    @property
+    def measures(self) -> Row:
+        path = self.folder / MEASURES
+        found: Row = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return found
+
+    @property
+    def note(self) -> str:
+        path = self.folder / REPORT
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The recipe's settings, flat: `maps.conv1`, and so on."""
+        return dict(_flat(self.recipe))
+
+    @property
+    def series(self) -> list[tuple[str, int, Path]]:
+        """Key, epoch and picture."""
+        found = []
+        for path in self.files:
+            if path.parts[0] == SERIES and (match := EPOCH.fullmatch(path.name)):
+                key = "/".join(path.parts[1:-1])
+                found.append((key, int(match[1]), self.folder / path))
+        return found
+
+
+def _flat(value: object, prefix: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _flat(inner, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def file_result(store: "Store", result: Result) -> tuple[str, str]:
+    """Files a result unless the store has it whole; returns its MLflow run and what was done.
+
+    The tag `complete` comes last: a run without it is taken up again.
+    """
+    about = f"The paper's {result.element}, a run for each state of its files."
+    experiment_id = store.experiment(result.element, {"mlflow.note.content": about})
+    client = store.client
+    with store.alone():
+        where = f"tags.fingerprint = '{result.digest}'"
+        found = client.search_runs([experiment_id], where, max_results=1)
+        run = found[0] if found else client.create_run(
+            experiment_id, run_name=result.element, tags={"fingerprint": result.digest}
+        )  # fmt: skip
+        run_id = str(run.info.run_id)
+        if run.data.tags.get(COMPLETE) == "true":
+            return run_id, "unchanged"
+        _add(store, run_id, result)
+        client.set_tag(run_id, COMPLETE, "true")
+        client.set_terminated(run_id, "FINISHED")
+    return run_id, "completed" if found else "created"
+
+
+def _add(store: "Store", run_id: str, result: Result) -> None:
+    from mlflow.entities import Metric, Param  # noqa: PLC0415  seconds to import
+    from PIL import Image  # noqa: PLC0415
+
+    client = store.client
+    known = client.get_run(run_id)
+    when = known.info.start_time
+    metrics = [
+        Metric(key, float(value), when, 0)
+        for key, value in result.measures.items()
+        if math.isfinite(value)
+    ]
+    params = [
+        Param(key, value) for key, value in result.params.items() if key not in known.data.params
+    ]
+    client.log_batch(run_id, metrics, params)
+    if result.note:
+        client.set_tag(run_id, "mlflow.note.content", result.note)
+    logged = {
+        (match[1].replace("~", "/"), int(match[2]))
+        for file in client.list_artifacts(run_id, "images")
+        if (match := LOGGED.match(file.path))
+    }
+    for key, step, path in result.series:
+        if (key, step) not in logged:
+            with Image.open(path) as picture:
+                client.log_image(run_id, picture, key=key, step=step)
+    for path in result.files:
+        if path.parts[0] != SERIES:
+            folder = path.parent.as_posix()
+            client.log_artifact(
+                run_id, str(result.folder / path), None if folder == "." else folder
+            )
