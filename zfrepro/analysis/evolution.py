@@ -71,7 +71,7 @@ def fixed_images(deconvnet: Deconvnet, layer: str, maps: Sequence[int], images: 
     """
     seen = deconvnet.see(images, layer)
     chosen, each = torch.tensor(list(maps)), torch.arange(len(maps))
-    own = seen.values[each, chosen]  # (K, h, w), or (K,) of a linear layer
+    own = seen.values[each, chosen]  # noqa: PD011  (K, h, w), or (K,) of a linear layer
     width = own.shape[2] if own.dim() == 3 else 1
     peaks = own.reshape(len(each), -1).argmax(1)
     picks = Picks(each, chosen, peaks // width, peaks % width)
