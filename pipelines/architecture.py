@@ -76,7 +76,9 @@ def run(settings: Config) -> None:
     )
     means = table.drop(columns="seed").groupby("kind", sort=False).mean()
     flat = {
-        f"{name}/{kind}": round(float(means.loc[kind, name]), 4) for name in means for kind in KINDS
+        f"{name}/{kind}": round(value, 4)
+        for kind, row in means.to_dict("index").items()
+        for name, value in row.items()
     }
     files.write_json(FIGURES / "measures.json", flat)
     files.atomic_write(FIGURES / "report.md", report(table, settings))

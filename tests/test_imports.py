@@ -8,7 +8,14 @@ import pytest
 from zfrepro.fingerprint import PROJECT, _imports, _source
 
 FLOORS = [
-    ["zfrepro.paper", "zfrepro.files", "zfrepro.fingerprint", "zfrepro.provenance", "zfrepro"],
+    [
+        "zfrepro.paper",
+        "zfrepro.files",
+        "zfrepro.fingerprint",
+        "zfrepro.provenance",
+        "zfrepro.lightning",
+        "zfrepro",
+    ],
     ["zfrepro.config"],
     ["zfrepro.command"],
     ["zfrepro.data", "zfrepro.models"],
@@ -75,6 +82,17 @@ def test_composing_needs_no_torch() -> None:
         [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True
     )
     assert found.stdout == "False\n"
+
+
+def test_lightning_comes_without_what_no_training_needs() -> None:
+    program = (
+        "import sys, zfrepro.training.fit; print({'torchvision', 'scipy'} & set(sys.modules)); "
+        "import torchvision, scipy.signal, matplotlib.pyplot"  # which are there nonetheless
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "set()\n"
 
 
 def test_floors_name_what_exists() -> None:

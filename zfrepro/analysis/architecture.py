@@ -120,7 +120,8 @@ def spectrum(pictures: npt.ArrayLike) -> Floats:
 
 def frequencies() -> Floats:
     """Where `spectrum` has its values: 0 to 0.5, in cycles per pixel."""
-    return np.fft.rfftfreq(2 * FINE)
+    found: Floats = np.fft.rfftfreq(2 * FINE).astype(np.float64)
+    return found
 
 
 def grid_excess(power: Floats, stride: int, side: int) -> float:

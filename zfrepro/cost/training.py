@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 
 from zfrepro.cost.speed import Speed
 from zfrepro.data.module import Batch, PreparedData
 from zfrepro.data.store import PreparedSet
+from zfrepro.lightning import pl
 from zfrepro.training.fit import build_net, choose_precision, make_trainer
 from zfrepro.training.module import Classifier
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, cast
 
 import numpy as np
-import pytorch_lightning as pl
+from zfrepro.lightning import pl
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler

@@ -50,9 +50,10 @@ def _square(pictures: Sequence[Picture]) -> Picture:
 def draw(panels: Mapping[str, Picture], path: Path) -> None:
     """The paper's five panels by title: three above, two below."""
     figure = plt.figure(figsize=(11, 9.4), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(1, 1.35))
     titled = list(panels.items())
-    for part, row in ((above, titled[:3]), (below, titled[3:])):
+    rows = titled[:3], titled[3:]
+    parts = np.ravel(figure.subfigures(2, 1, height_ratios=(1, 1.35)))
+    for part, row in zip(parts, rows, strict=True):
         for axis, (title, picture) in zip(part.subplots(1, len(row)), row, strict=True):
             axis.imshow(picture, interpolation="none")
             axis.set_axis_off()
@@ -106,8 +107,8 @@ def _draw_bands(axis: Axes, table: pd.DataFrame) -> None:
             places, rows.mean(), width, yerr=rows.std().fillna(0), color=LOOKS[kind][1],
             capsize=2, edgecolor="black", linewidth=0.5, hatch=("..", "", "//")[i % 3],
         )  # fmt: skip
-    axis.set_xticks(range(len(BANDS)), [f"{band} frequencies" for band in BANDS])
-    axis.set_ylabel("energy of layer 1's filters (%)")
+    axis.set_xticks(range(len(BANDS)), BANDS)
+    axis.set(xlabel="frequencies", ylabel="energy of layer 1's filters (%)")
 
 
 def _draw_spectra(axis: Axes, spectra: pd.DataFrame, strides: Mapping[str, int]) -> None:

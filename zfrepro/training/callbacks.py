@@ -6,9 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
-from pytorch_lightning.callbacks import TQDMProgressBar
-
+from zfrepro.lightning import pl
 from zfrepro.training import checkpoints
 from zfrepro.training.module import Classifier, Row
 
@@ -64,7 +62,7 @@ class EpochLines(pl.Callback):
             )
 
 
-class Bar(TQDMProgressBar):
+class Bar(pl.callbacks.TQDMProgressBar):
     """Lightning's bar with the last epoch's errors."""
 
     def get_metrics(

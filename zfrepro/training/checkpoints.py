@@ -10,11 +10,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
-from pytorch_lightning.plugins import TorchCheckpointIO
 
 from zfrepro.files import atomic_path
+from zfrepro.lightning import pl
 
 KEPT = 2
 NAME = re.compile(r"epoch-(\d+)\.ckpt")
@@ -24,7 +23,7 @@ UNFINISHED = ".unfinished.ckpt.part"
 log = logging.getLogger(__name__)
 
 
-class PlainCheckpointIO(TorchCheckpointIO):
+class PlainCheckpointIO(pl.plugins.TorchCheckpointIO):
     """Straight into the file: Lightning's own goes through a copy in memory, to be atomic.
 
     `save` renames a whole file into place and has no need of that.

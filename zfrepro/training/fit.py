@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 
 from zfrepro.cores import cores
 from zfrepro.data.module import PreparedData
 from zfrepro.data.store import PreparedSet
+from zfrepro.lightning import pl
 from zfrepro.models.convnet import ConvNet, build
 from zfrepro.models.memory import keep_freed_memory
 from zfrepro.training import checkpoints

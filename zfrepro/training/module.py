@@ -5,13 +5,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from zfrepro.data.crops import subtract_mean
 from zfrepro.data.module import Batch, epoch_seed
+from zfrepro.lightning import pl
 from zfrepro.models.clipping import clip_filters, convolutions
 from zfrepro.models.convnet import ConvNet
 from zfrepro.models.dropout import set_shard
