@@ -50,14 +50,13 @@ def _square(pictures: Sequence[Picture]) -> Picture:
 def draw(panels: Mapping[str, Picture], path: Path) -> None:
     """The paper's five panels by title: three above, two below."""
     figure = plt.figure(figsize=(11, 9.4), layout="constrained")
-    titled = list(panels.items())
-    rows = titled[:3], titled[3:]
-    parts = np.ravel(figure.subfigures(2, 1, height_ratios=(1, 1.35)))
-    for part, row in zip(parts, rows, strict=True):
-        for axis, (title, picture) in zip(part.subplots(1, len(row)), row, strict=True):
-            axis.imshow(picture, interpolation="none")
-            axis.set_axis_off()
-            axis.set_title(title, fontsize=9, loc="left")
+    grid = figure.add_gridspec(2, 6, height_ratios=(1, 1.35))
+    places = [grid[0, 0:2], grid[0, 2:4], grid[0, 4:6], grid[1, 0:3], grid[1, 3:6]]
+    for place, (title, picture) in zip(places, panels.items(), strict=True):
+        axis = figure.add_subplot(place)
+        axis.imshow(picture, interpolation="none")
+        axis.set_axis_off()
+        axis.set_title(title, fontsize=9, loc="left")
     save(figure, path)
 
 
