@@ -36,7 +36,7 @@ def run(settings: Config) -> None:
             deconvnet, table, layer, maps, reader(network, split), pictures(network, split)
         )
         title = f"{settings['network']}, {layer}: strongest {settings['split']} images of each map"
-        drawing.draw(found, FIGURES / layer, title)
+        drawing.draw(found, FIGURES / layer, title, labels=settings["labels"])
     first = deconvnet.chain.layers[0]
     weights = network.net.state_dict()[f"{first}.weight"].numpy()
     drawing.draw_filters(

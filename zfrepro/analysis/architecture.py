@@ -127,8 +127,8 @@ def frequencies() -> Floats:
 def grid_excess(power: Floats, stride: int, side: int) -> float:
     """How much the grid of a stride stands out of a spectrum.
 
-    The mean power at the multiples of 1 / `stride`, over that beside them; 1 where pictures do not
-    show the grid.
+    The power at the multiples of 1 / `stride` over that on both sides of each, as geometric means,
+    since spectra fall by powers; 1 where pictures do not show the grid.
 
     Args:
         power: of `spectrum`, of pictures `side` pixels wide.
@@ -138,8 +138,15 @@ def grid_excess(power: Floats, stride: int, side: int) -> float:
     """
     if stride < 2:
         raise ValueError(f"a stride of {stride} leaves no grid in the pixels")
-    at, resolution = frequencies(), 1 / side
-    teeth = np.arange(1, stride // 2 + 1) / stride
-    away = np.abs(at[:, None] - teeth).min(1)
-    on, beside = away <= resolution, (away > 2 * resolution) & (away <= 4 * resolution)
-    return float(power[on].mean() / power[beside].mean())
+    at, logs, resolution = frequencies(), np.log(power), 1 / side
+    excess = []
+    for tooth in np.arange(1, stride // 2 + 1) / stride:
+        away = np.abs(at - tooth)
+        on, beside = away <= resolution, (away > 2 * resolution) & (away <= 4 * resolution)
+        excess.append(logs[on].mean() - logs[beside].mean())
+    return float(np.exp(np.mean(excess)))
+
+
+def fine_share(power: Floats, bands: Bands) -> float:
+    """Share of a spectrum's power at high frequencies."""
+    return float(power[frequencies() >= bands.high].sum() / power.sum())
