@@ -38,7 +38,7 @@ class PreparedSet:
         self.manifest = manifest
         self.image_size: int = manifest["image_size"]
         self.classes = tuple((c["id"], c["name"]) for c in manifest["classes"])
-        self._left_out: dict[str, ArrayLike] = {}
+        self.left_out: dict[str, Ints] = {}  # by split, numbers of the images that it goes without
 
     @classmethod
     def open(cls, folder: str | Path) -> Self:
@@ -67,7 +67,7 @@ class PreparedSet:
         if name not in self.manifest["splits"]:
             known = ", ".join(self.manifest["splits"])
             raise StoreError(f"{self.folder} has no split {name!r}; it has {known}")
-        return Split(self.folder, name, self.manifest, self._left_out.get(name, ()))
+        return Split(self.folder, name, self.manifest, self.left_out.get(name, ()))
 
     def without(self, split: str, images: ArrayLike) -> Self:
         """This set with images left out of `split`, so that those after them move up.
@@ -75,7 +75,7 @@ class PreparedSet:
         The mean image stays that of all. `images` are numbers within the good images.
         """
         reduced = type(self)(self.folder, self.manifest)
-        reduced._left_out = {**self._left_out, split: images}
+        reduced.left_out = {**self.left_out, split: np.asarray(images, dtype=np.int64)}
         return reduced
 
 
