@@ -1,7 +1,12 @@
-"""Stage `prepare@<set>`: the images of one set, from their source to results/prepared/."""
+"""Stage `prepare@<set>`: the images of one set, from their source to results/prepared/<set>/.
+
+A transfer set that the profile has not leaves that folder with an empty file, `absent`: the stages
+are the same in every profile.
+"""
 
 import argparse
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +17,8 @@ from zfrepro.data.prepare import names_of, prepare
 from zfrepro.data.sources import open_source
 from zfrepro.fingerprint import fingerprint
 
+PREPARED = Path("results") / "prepared"
+ABSENT = "absent"
 # with the source, they decide the pixels
 KEYS = ("image_size", "filter", "storage", "jpeg_quality")
 
@@ -30,6 +37,11 @@ def main() -> None:
 
 def run(name: str, data: dict[str, Any]) -> None:
     """Prepares the set that `data` describes and links it to results/prepared/<name>/."""
+    out = config.ROOT / PREPARED / name
+    if data["name"] is None:
+        shutil.rmtree(out, ignore_errors=True)
+        files.atomic_write(out / ABSENT, "")
+        return
     workers = cores()
     source = open_source({**data, "root": root_of(data), "workers": workers})
     settings = {key: data[key] for key in KEYS}
@@ -45,7 +57,7 @@ def run(name: str, data: dict[str, Any]) -> None:
             fingerprint=mark,
             config=data,
         )
-        files.link_tree(work, config.ROOT / "results" / "prepared" / name, names_of(manifest, work))
+        files.link_tree(work, out, names_of(manifest, work))
 
 
 def root_of(data: dict[str, Any]) -> Path | None:

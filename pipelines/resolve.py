@@ -1,7 +1,8 @@
 """Stage `resolve`: every experiment at the size that params.yaml names, fully resolved.
 
 Writes results/configs/<experiment>.yaml; since all experiments share their images,
-results/configs/sets/source.yaml; and, for the figures, results/configs/analysis.yaml.
+results/configs/sets/source.yaml; results/configs/sets/<set>.yaml for each transfer set, with `name:
+null` for one that the profile has not; and, for the figures, results/configs/analysis.yaml.
 """
 
 from zfrepro import config
@@ -23,8 +24,11 @@ def main() -> None:
             )
         atomic_write(config.CONFIGS / f"{name}.yaml", config.to_yaml(resolved))
     atomic_write(config.CONFIGS / "analysis.yaml", config.to_yaml(config.compose_analysis()))
+    sets = {name: {"name": None} for name in config.TRANSFER_SETS} | config.compose_sets()
     if shared is not None:
-        atomic_write(config.CONFIGS / "sets" / "source.yaml", config.to_yaml(shared))
+        sets["source"] = shared
+    for name, data in sets.items():
+        atomic_write(config.CONFIGS / "sets" / f"{name}.yaml", config.to_yaml(data))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ PARAMS = ROOT / "params.yaml"
 CONFIGS = ROOT / "results" / "configs"
 CHECKPOINTS = ROOT / ".checkpoints"
 
+TRANSFER_SETS = ("caltech101", "caltech256", "voc2012")  # of tables 4 to 7; a profile may lack them
+
 LAUNCHER = re.compile(r"Could not (?:find|load) '(hydra/launcher)/(submitit_(?:local|slurm))'")
 
 Config = dict[str, Any]
@@ -98,6 +100,27 @@ def compose_published(name: str, overrides: Sequence[str] = ()) -> Config:
     return model
 
 
+def compose_sets(overrides: Sequence[str] = ()) -> dict[str, Config]:
+    """The transfer sets that the profile has, by name: each as a group of conf/data/.
+
+    Raises:
+        ConfigError: an unknown key, a required value left open, or a set of another name.
+    """
+    try:
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            composed = hydra.compose("config", overrides=with_profile(overrides))
+        sets = OmegaConf.to_container(composed.sets, resolve=True, throw_on_missing=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(explain(error)) from error
+    assert isinstance(sets, dict)  # noqa: S101  what is composed is a mapping
+    if strangers := sets.keys() - set(TRANSFER_SETS):
+        raise ConfigError(
+            f"conf/profile/{composed.profile}.yaml has sets.{min(strangers)}; it can have "
+            f"{', '.join(TRANSFER_SETS)}"
+        )
+    return {str(name): data for name, data in sets.items()}
+
+
 def compose_analysis(overrides: Sequence[str] = ()) -> Config:
     """`conf/analysis.yaml`: what the figures show.
 
@@ -114,6 +137,9 @@ def compose_analysis(overrides: Sequence[str] = ()) -> Config:
 def resolve(config: DictConfig) -> Config:
     """`config` with every interpolation replaced by its value, as plain dicts and lists.
 
+    The transfer sets are left out (`compose_sets`): they decide nothing of a training but through
+    the list of images that stage `overlap` makes.
+
     Raises:
         ConfigError: a required value (`???`) is still open.
     """
@@ -124,7 +150,9 @@ def resolve(config: DictConfig) -> Config:
             f"no value for {', '.join(open_keys)}: set it in conf/profile/{config.profile}.yaml, "
             f"in the experiment's file or on the command line ({open_keys[0]}=...)"
         )
-    return _plain(config)
+    plain = _plain(config)
+    del plain["sets"]
+    return plain
 
 
 def _plain(config: DictConfig) -> Config:

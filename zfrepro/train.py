@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and `--help` needs none of i
     from zfrepro.training.fit import Fitted
 
 PREPARED = config.ROOT / "results" / "prepared" / "source"
+EXCLUDED = config.ROOT / "results" / "overlap" / "excluded.parquet"
 DATA = ("fingerprint", "digest", "source", "splits", "classes")
 RANKS = ("RANK", "SLURM_PROCID", "LOCAL_RANK")  # set by whoever starts several processes
 DECIDES = ("seed", "crop", "model", "training")  # with the data; `trainer` only says where it runs
@@ -63,9 +64,11 @@ def plan(cfg: Config) -> Run:
     Raises:
         ConfigError: the images have not been prepared, or for another configuration; or the
             network is a published one.
+        ExcludedError: which images to leave out is not known, or of another prepared set.
     """
     check_trainable(cfg["model"])
     from zfrepro.data.store import PreparedSet
+    from zfrepro.transfer import excluded
 
     remedy = (
         f"`dvc repro prepare@source` prepares them (profile {cfg['profile']}, as in params.yaml)"
@@ -75,6 +78,12 @@ def plan(cfg: Config) -> Run:
     prepared = PreparedSet.open(PREPARED)
     check_prepared(prepared.manifest, cfg, remedy)
     parts = {key: cfg[key] for key in DECIDES} | {"data": prepared.manifest["digest"]}
+    if cfg["exclude_overlap"]:
+        prepared = prepared.without("train", excluded.read(EXCLUDED, parts["data"]))
+        # the images and not the key: without a shared image, it is the same training
+        parts |= {
+            f"without_{split}": out.tolist() for split, out in prepared.left_out.items() if len(out)
+        }
     return Run(cfg, prepared, fingerprint(parts, ["zfrepro.training.fit"]))
 
 
@@ -203,6 +212,7 @@ def _recipe(run: Run, fitted: "Fitted", started: float) -> Config:
         # of training itself: a run that was killed counts all its parts
         "seconds": round(sum(row["seconds"] for row in fitted.history), 1),
         "data": {key: manifest[key] for key in DATA},
+        "left_out": {split: len(images) for split, images in run.prepared.left_out.items()},
         "precision": fitted.precision,
         "processes": fitted.processes,
     }

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from zfrepro.data.miniature import __main__ as command
-from zfrepro.data.miniature import render, writer
+from zfrepro.data.miniature import render, tree, writer
 from zfrepro.data.miniature.kinds import IMAGENET_LIKE
 from zfrepro.data.miniature.oddities import PLANTED, planted
 
@@ -139,44 +139,44 @@ def test_more_images_leave_the_earlier_ones_as_they_were(tmp_path):
 
 
 def test_a_finished_tree_is_left_alone(world, monkeypatch):
-    monkeypatch.setattr(writer, "_render_missing", lambda *_: pytest.fail("rendered again"))
+    monkeypatch.setattr(tree, "_render_missing", lambda *_: pytest.fail("rendered again"))
     render_small(world)
 
 
 @pytest.mark.parametrize("killed_after", [1, 3])
 def test_restart_after_a_kill_gives_the_identical_tree(world, tmp_path, monkeypatch, killed_after):
     chunks = iter(range(killed_after))
-    whole = writer._render_chunk
+    whole = tree._render_chunk
 
     def killed(root, parameters, chunk):
         if next(chunks, None) is None:
             half = writer.Chunk(chunk.split, chunk.kind, 0, 2, chunk.first)
             whole(root, parameters, half)  # some images of the chunk, and then the end
-            (root / writer._UNFINISHED / half.rows_file).unlink()
+            (root / tree.UNFINISHED / f"{half.name}.json").unlink()
             raise KeyboardInterrupt
         return whole(root, parameters, chunk)
 
-    monkeypatch.setattr(writer, "_render_chunk", killed)
+    monkeypatch.setattr(tree, "_render_chunk", killed)
     with pytest.raises(KeyboardInterrupt):
         render_small(tmp_path)
-    assert not (tmp_path / writer.MARKER).exists()
-    monkeypatch.setattr(writer, "_render_chunk", whole)
+    assert not (tmp_path / tree.MARKER).exists()
+    monkeypatch.setattr(tree, "_render_chunk", whole)
     assert tree_digests(render_small(tmp_path)) == tree_digests(world)
 
 
 def test_restart_repeats_no_finished_chunk(tmp_path, monkeypatch):
     render_small(tmp_path)
-    (tmp_path / writer.MARKER).unlink()
+    (tmp_path / tree.MARKER).unlink()
     signature = writer.World(**SMALL).signature()
-    (tmp_path / writer._UNFINISHED).mkdir()
-    (tmp_path / writer._UNFINISHED / writer.MARKER).write_text(json.dumps(signature))
-    chunks = list(writer._chunks(writer.World(**SMALL)))
+    (tmp_path / tree.UNFINISHED).mkdir()
+    (tmp_path / tree.UNFINISHED / tree.MARKER).write_text(json.dumps(signature))
+    chunks = writer.World(**SMALL).chunks()
     for chunk in chunks[1:]:
-        (tmp_path / writer._UNFINISHED / chunk.rows_file).write_text("[]")
+        (tmp_path / tree.UNFINISHED / f"{chunk.name}.json").write_text("[]")
     rendered = []
-    whole = writer._render_chunk
+    whole = tree._render_chunk
     monkeypatch.setattr(
-        writer, "_render_chunk", lambda *args: rendered.append(args[-1]) or whole(*args)
+        tree, "_render_chunk", lambda *args: rendered.append(args[-1]) or whole(*args)
     )
     render_small(tmp_path)
     assert rendered == chunks[:1]
@@ -187,7 +187,7 @@ def test_other_parameters_replace_the_tree(tmp_path):
     render_small(tmp_path, classes=2)
     assert len(list((tmp_path / "train").iterdir())) == 2
     assert len(list((tmp_path / "train").rglob("*.JPEG"))) == SMALL["train_images"]
-    assert json.loads((tmp_path / writer.MARKER).read_text())["classes"] == 2
+    assert json.loads((tmp_path / tree.MARKER).read_text())["classes"] == 2
 
 
 def test_images_of_others_are_never_removed(tmp_path):
@@ -294,7 +294,7 @@ def test_killed_for_good_it_leaves_no_process_and_goes_on_where_it_was(tmp_path)
     process.kill()
     process.wait()
     wait_for(lambda: not members(process.pid))
-    assert not (tmp_path / "killed" / writer.MARKER).exists()
+    assert not (tmp_path / "killed" / tree.MARKER).exists()
     for root in (tmp_path / "killed", tmp_path / "undisturbed"):
         assert rendering(root).wait(timeout=60) == 0
     assert tree_digests(tmp_path / "killed") == tree_digests(tmp_path / "undisturbed")

@@ -172,7 +172,7 @@ def test_a_class_without_a_good_image_is_named(tmp_path, caplog):
         (tree / f"train/dog/{i:04d}.jpg").write_bytes(b"")
     with caplog.at_level(logging.WARNING):
         make(tree, tmp_path / "work", max_bad_share=0.5)
-    assert "class dog has no good training image" in caplog.text
+    assert "class dog has no good image in train" in caplog.text
 
 
 def test_an_unreadable_file_is_a_bad_file(tmp_path):
@@ -261,7 +261,7 @@ def test_finished_work_serves_another_root_and_limit(tmp_path):
 
 def test_a_set_without_a_good_training_image_fails(tmp_path):
     tree = write_tree(tmp_path / "tree", {"train/a/1.jpg": b"", "val/a/1.jpg": jpeg(0)})
-    with pytest.raises(PreparationError, match=r"1 of 2 files .* all training images"):
+    with pytest.raises(PreparationError, match=r"1 of 2 files .* all images of train"):
         make(tree, tmp_path / "work", max_bad_share=1.0)
 
 

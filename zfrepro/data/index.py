@@ -38,7 +38,7 @@ def merge(work: Path, split: str, images: int, classes: int) -> Merged:
     records = [shards.record_path(work, shard) for shard in shards.cut(split, images)]
     duplicate_of = _duplicates(records)
     digest, per_class = hashlib.sha256(), np.zeros(classes, dtype=np.int64)
-    row, base = 0, 0
+    row, base, total = 0, 0, 0
     with (
         atomic_path(work / f"{split}.parquet") as temporary,
         pq.ParquetWriter(temporary, SCHEMA) as writer,
@@ -49,10 +49,19 @@ def merge(work: Path, split: str, images: int, classes: int) -> Merged:
             firsts = duplicate_of[row : row + len(table)]
             writer.write_table(_row_group(table, firsts, base))
             digest.update(shards.read_digest(record).encode())
-            per_class += np.bincount(good["label"].to_numpy(), minlength=classes)
+            labels = good["label"].to_numpy()
+            per_class += np.bincount(labels[labels >= 0], minlength=classes)
+            total += len(good)
             row, base = row + len(table), base + (pc.sum(table["length"]).as_py() or 0)
-    total, duplicates = int(per_class.sum()), int((duplicate_of >= 0).sum())
+    duplicates = int((duplicate_of >= 0).sum())
     return Merged(total, row - total, duplicates, digest.hexdigest(), per_class)
+
+
+def good_rows(index: Path) -> pa.Table:
+    """Row number (`row`) and `path` of the images of an index that have pixels, in order."""
+    table = pq.read_table(index, columns=["path", "reason"])
+    numbered = table.append_column("row", pa.array(np.arange(len(table))))
+    return numbered.filter(pc.is_null(table["reason"])).select(["row", "path"])
 
 
 def _row_group(table: pa.Table, firsts: Ints, base: int) -> pa.Table:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Pixels = NDArray[np.uint8]
+Presence = NDArray[np.int8]  # (images, classes): 1 present, 0 as a difficult object, -1 absent
 
 
 class SourceError(OSError):
@@ -111,7 +112,10 @@ class ArrayListing(Listing):
 class Source:
     """Labelled images to prepare.
 
-    `classes` are (id, name) in the order of the labels; `splits` has "train" and "val".
+    `classes` are (id, name) in the order of the labels. The mean image is taken over the first of
+    `splits`, which are "train" and "val", or "all" where a protocol draws its own.
+    `objects`, where an image may show several classes, is for each split an int8 array (images,
+    classes): 1 where a class is present, 0 where only as a difficult object, -1 where it is absent.
     `annotations` is a folder of ground truth, where the source has one.
     """
 
@@ -119,6 +123,11 @@ class Source:
     classes: tuple[tuple[str, str], ...]
     splits: Mapping[str, Listing]
     annotations: Path | None = None
+    objects: Mapping[str, Presence] | None = None
+
+    @property
+    def first_split(self) -> str:
+        return next(iter(self.splits))
 
     def identity(self) -> str:
         """Digest of classes, paths, labels and file sizes; no file is opened for it.
@@ -126,6 +135,7 @@ class Source:
         It misses a file that was replaced by another of the same name and size.
         """
         parts = [f"{split} {files.identity()}" for split, files in sorted(self.splits.items())]
+        parts += [_digest([name], shown) for name, shown in sorted((self.objects or {}).items())]
         return hashlib.sha256("\n".join([repr(self.classes), *parts]).encode()).hexdigest()
 
 

@@ -41,7 +41,7 @@ def mean_colour(images: npt.NDArray[np.uint8]) -> Features:
 def grey_thumbnail(images: npt.NDArray[np.uint8]) -> Features:
     """(B, 64): the mean grey levels of an 8x8 grid of areas."""
     grey = images.mean(axis=3, dtype=np.float32)
-    reduce = _areas(grey.shape[1])
+    reduce = areas(grey.shape[1], THUMBNAIL)
     return (reduce @ grey @ reduce.T).reshape(len(images), -1)
 
 
@@ -94,9 +94,12 @@ def _batches(
         yield split.read(indices), split.labels[indices]
 
 
-def _areas(side: int) -> Features:
-    """(8, side): each row averages one eighth of `side` pixels, edge pixels by their share."""
-    edges = np.linspace(0, side, THUMBNAIL + 1)
+def areas(side: int, cells: int, start: float = 0.0, stop: float = 1.0) -> Features:
+    """(cells, side): each row averages its part of `side` pixels, edge pixels by their share.
+
+    `start` and `stop` cut off both ends, as shares of `side`.
+    """
+    edges = np.linspace(start * side, stop * side, cells + 1)
     pixels = np.arange(side)
     upper = np.minimum(pixels + 1, edges[1:, None])
     lower = np.maximum(pixels, edges[:-1, None])

@@ -1,7 +1,7 @@
 """Preparation: raw images of any kind to one array a split, an index, and the mean image.
 
 Section 3 of the paper: the shorter side is resized to 256 (here `image_size`), the centre square
-is kept, and the mean image over the training set is taken per pixel.
+is kept, and the mean image over the training set (the first split) is taken per pixel.
 
 The work is cut into shards that several processes decode (`shards.py`). Memory does not grow with
 the number of images but for a few bytes of listing each; a killed preparation goes on from its
@@ -19,18 +19,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from zfrepro.data import preview, shards
 from zfrepro.data.decode import FILTERS
-from zfrepro.data.index import Merged, bad_files, merge
+from zfrepro.data.index import Merged, bad_files, good_rows, merge
 from zfrepro.data.listing import Listing, Source
 from zfrepro.data.shards import Recipe, Shard
 from zfrepro.data.workers import worker_processes
 from zfrepro.files import atomic_path, write_json
 
 MANIFEST = "manifest.json"
+OBJECTS = "objects.parquet"
+ANNOTATIONS = "annotations"
 STORAGES = ("uint8", "jpeg")
 LISTED = 20  # bad images named in the error
 
@@ -84,12 +88,13 @@ def prepare(
         for split, files in source.splits.items()
     }
     _check_bad(work, {split: merged.summary() for split, merged in splits.items()}, max_bad_share)
-    _warn_of_untrained(source, splits["train"])
+    _warn_of_empty_classes(source, splits[source.first_split])
     if storage == "jpeg":
         for split, files in source.splits.items():
             _pack(work, split, len(files))
-    mean = _mean_image(work, len(source.splits["train"]), splits["train"].images)
+    mean = _mean_image(work, source, splits[source.first_split].images)
     _copy_annotations(source, work)
+    _write_objects(source, work)
     manifest = {
         "fingerprint": fingerprint,
         **_manifest(source, recipe, splits, mean),
@@ -106,7 +111,7 @@ def names_of(manifest: Manifest, work: Path) -> list[str]:
     suffix = "npy" if manifest["storage"] == "uint8" else "jpegs"
     of_splits = [f"{split}.{kind}" for split in manifest["splits"] for kind in (suffix, "parquet")]
     names = [MANIFEST, *of_splits, "mean.npy", "preview.png"]
-    return [*names, "annotations"] if (work / "annotations").is_dir() else names
+    return names + [name for name in (OBJECTS, ANNOTATIONS) if (work / name).exists()]
 
 
 def _check_choices(**choices: tuple[str, Any]) -> None:
@@ -207,13 +212,14 @@ def _results(tasks: Iterator[tuple[Path, Recipe, Shard, Listing]], workers: int)
 def _check_bad(work: Path, splits: Mapping[str, Mapping[str, Any]], max_bad_share: float) -> None:
     bad = sum(split["skipped"] for split in splits.values())
     images = bad + sum(split["images"] for split in splits.values())
-    if bad <= max_bad_share * images and splits["train"]["images"]:
+    first, of_first = next(iter(splits.items()))
+    if bad <= max_bad_share * images and of_first["images"]:
         return
     indices = [work / f"{split}.parquet" for split in splits]
     listed = [line for index in indices for line in bad_files(index)][:LISTED]
     more = f"\n  and {bad - len(listed)} more" if bad > len(listed) else ""
     allowed = f"more than data.max_bad_share={max_bad_share:g} allows"
-    limit = allowed if splits["train"]["images"] else "among them all training images"
+    limit = allowed if of_first["images"] else f"among them all images of {first}"
     where = f"{', '.join(map(str, indices))} list them all, with the reason"
     raise PreparationError(
         f"{bad} of {images} files give no pixels, {limit} ({where}):\n  "
@@ -222,10 +228,10 @@ def _check_bad(work: Path, splits: Mapping[str, Mapping[str, Any]], max_bad_shar
     )
 
 
-def _warn_of_untrained(source: Source, train: Merged) -> None:
-    for (id_, _), images in zip(source.classes, train.per_class, strict=True):
+def _warn_of_empty_classes(source: Source, first: Merged) -> None:
+    for (id_, _), images in zip(source.classes, first.per_class, strict=True):
         if not images:
-            log.warning("class %s has no good training image", id_)
+            log.warning("class %s has no good image in %s", id_, source.first_split)
 
 
 def _pack(work: Path, split: str, images: int) -> None:
@@ -236,11 +242,12 @@ def _pack(work: Path, split: str, images: int) -> None:
                 shutil.copyfileobj(part, packed, 1 << 20)
 
 
-def _mean_image(work: Path, images: int, good: int) -> NDArray[np.float32]:
+def _mean_image(work: Path, source: Source, good: int) -> NDArray[np.float32]:
     """float32 (S, S, 3), from exact sums: the order of the shards leaves no trace."""
+    first = source.first_split
     total = sum(
         np.load(shards.sums_path(work, shard)).astype(np.int64)
-        for shard in shards.cut("train", images)
+        for shard in shards.cut(first, len(source.splits[first]))
     )
     mean: NDArray[np.float32] = (total / good).astype(np.float32)
     with atomic_path(work / "mean.npy") as temporary, temporary.open("wb") as file:
@@ -251,11 +258,30 @@ def _mean_image(work: Path, images: int, good: int) -> NDArray[np.float32]:
 def _copy_annotations(source: Source, work: Path) -> None:
     if source.annotations is None:
         return
-    partial = work / "annotations.part"
-    for folder in (partial, work / "annotations"):
+    partial = work / f"{ANNOTATIONS}.part"
+    for folder in (partial, work / ANNOTATIONS):
         shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(source.annotations, partial)
-    partial.rename(work / "annotations")
+    partial.rename(work / ANNOTATIONS)
+
+
+def _write_objects(source: Source, work: Path) -> None:
+    """`source.objects` by split and number of the good image, a column a class."""
+    if source.objects is None:
+        return
+    tables = []
+    for split, shown in source.objects.items():
+        good = good_rows(work / f"{split}.parquet")
+        columns = {
+            "split": pa.array([split] * len(good), pa.string()),
+            "image": pa.array(np.arange(len(good))),
+            "path": good["path"],
+        }
+        present = shown[good["row"].to_numpy()]
+        columns |= {id_: pa.array(present[:, k]) for k, (id_, _) in enumerate(source.classes)}
+        tables.append(pa.table(columns))
+    with atomic_path(work / OBJECTS) as temporary:
+        pq.write_table(pa.concat_tables(tables), temporary)
 
 
 def _manifest(
@@ -270,5 +296,8 @@ def _manifest(
         "splits": {split: merged.summary() for split, merged in splits.items()},
         "mean_sha256": hashlib.sha256(mean.tobytes()).hexdigest(),
     }
+    if source.objects is not None:
+        shown = b"".join(present.tobytes() for present in source.objects.values())
+        decides["objects_sha256"] = hashlib.sha256(shown).hexdigest()
     text = json.dumps(decides, sort_keys=True, ensure_ascii=False)
     return {**decides, "digest": hashlib.sha256(text.encode()).hexdigest(), "source": source.name}

@@ -23,8 +23,8 @@ def write(folder: Path, manifest: dict[str, Any]) -> None:
 
 
 def contact_sheet(prepared: PreparedSet) -> Image.Image:
-    """Two classes a line, each with its name and first training images."""
-    split = prepared.split("train")
+    """Two classes a line, each with its name and the first images of the first split."""
+    split = prepared.split(next(iter(prepared.manifest["splits"])))
     count = min(len(prepared.classes), CLASSES)
     shown = np.linspace(0, len(prepared.classes) - 1, count).round().astype(int)
     width, height = IMAGES * CELL + GAP, CAPTION + CELL + GAP

@@ -110,9 +110,8 @@ def make_shard(work: Path, recipe: Recipe, shard: Shard, files: Listing) -> int:
             digest.update(f"{row['label']} {row['reason'] is None} {len(stored)} ".encode())
             digest.update(stored)
             rows.append(row)
-    if shard.split == "train":
-        with atomic_path(sums_path(work, shard)) as temporary, temporary.open("wb") as file:
-            np.save(file, sums)
+    with atomic_path(sums_path(work, shard)) as temporary, temporary.open("wb") as file:
+        np.save(file, sums)
     _write_record(record_path(work, shard), rows, digest.hexdigest())
     return len(rows)
 

@@ -2,6 +2,7 @@
 
 A prepared set is a folder that `prepare` wrote: `manifest.json`, and for each split an index
 (`train.parquet`) and the pixels, as one array (`train.npy`) or as packed JPEGs (`train.jpegs`).
+Where images show several classes, `objects.parquet` tells which (`listing.Source.objects`).
 """
 
 import io
@@ -37,6 +38,7 @@ class PreparedSet:
         self.manifest = manifest
         self.image_size: int = manifest["image_size"]
         self.classes = tuple((c["id"], c["name"]) for c in manifest["classes"])
+        self.left_out: dict[str, Ints] = {}  # by split, numbers of the images that it goes without
 
     @classmethod
     def open(cls, folder: str | Path) -> Self:
@@ -54,27 +56,38 @@ class PreparedSet:
 
     @cached_property
     def mean(self) -> NDArray[np.float32]:
-        """The mean training image, (S, S, 3), between 0 and 255."""
+        """The mean image of the first split (train), (S, S, 3), between 0 and 255."""
         path = self.folder / "mean.npy"
         mean: NDArray[np.float32] = _map(path, self.manifest)
         _check_shape(path, mean.shape, (self.image_size, self.image_size, 3), self.manifest)
         return np.array(mean)
 
     def split(self, name: str) -> "Split":
-        """The images of a split ("train" or "val")."""
+        """The images of a split ("train", "val"; "all" of a set that protocols split)."""
         if name not in self.manifest["splits"]:
             known = ", ".join(self.manifest["splits"])
             raise StoreError(f"{self.folder} has no split {name!r}; it has {known}")
-        return Split(self.folder, name, self.manifest)
+        return Split(self.folder, name, self.manifest, self.left_out.get(name, ()))
+
+    def without(self, split: str, images: ArrayLike) -> Self:
+        """This set with images left out of `split`, so that those after them move up.
+
+        The mean image stays that of all. `images` are numbers within the good images.
+        """
+        reduced = type(self)(self.folder, self.manifest)
+        reduced.left_out = {**self.left_out, split: np.asarray(images, dtype=np.int64)}
+        return reduced
 
 
 class Split:
-    """The good images of a split, numbered 0 to n - 1.
+    """The good images of a split but those in `left_out`, numbered 0 to n - 1.
 
     Safe to hand to other processes: what is opened here is opened anew there.
     """
 
-    def __init__(self, folder: Path, name: str, manifest: dict[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, name: str, manifest: dict[str, Any], left_out: ArrayLike = ()
+    ) -> None:
         self.name = name
         self.image_size: int = manifest["image_size"]
         self._index = _existing(folder / f"{name}.parquet", manifest)
@@ -91,6 +104,8 @@ class Split:
         else:
             places = table["offset"].to_numpy(), table["length"].to_numpy()
             self._pixels = _Packed(folder / f"{name}.jpegs", *places, manifest)
+        left_out = np.asarray(left_out, dtype=np.int64)
+        self._rows, self.labels = np.delete(self._rows, left_out), np.delete(self.labels, left_out)
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -1,7 +1,8 @@
 """The classes, as data: body shape, surface texture, attached parts, typical hue.
 
 Body shapes and textures are shared between classes, so neither tells a class by itself. The
-identifiers have the form of WordNet's but lie outside its range.
+identifiers of the source's classes have the form of WordNet's but lie outside its range. The
+classes of the transfer sets are others, made of the same kinds of parts.
 """
 
 # a row a line, however long: the tables are read by column
@@ -15,7 +16,7 @@ class Kind:
     """One class of objects.
 
     Attributes:
-        wnid: identifier and folder name, `n` and eight digits.
+        wnid: identifier and folder name; in the source `n` and eight digits.
         name: as in a list of class names; synonyms after commas.
         body: a key of `shapes.SHAPES`.
         size: half width and half height of the body.
@@ -60,5 +61,47 @@ IMAGENET_LIKE: tuple[Kind, ...] = (
     Kind("n90000118", "fox", "shield", (0.95, 0.95), "saddle", ("pointed ears", "eyes", "snout"), 18, 0.5, "face"),
     Kind("n90000119", "stag beetle", "egg", (0.72, 0.95), "plain", ("six legs", "mandibles", "head", "wing cases"), 140, 0.5, "top"),
     Kind("n90000120", "rabbit, hare", "egg", (0.82, 0.9), "plain", ("long ears", "eyes", "whiskers"), 28, 0.5, "face"),
+)
+
+CALTECH101_LIKE: tuple[Kind, ...] = (
+    Kind("bass", "bass", "spindle", (1.1, 0.6), "bands", ("tail fin", "side eye"), 70, 0.5, "side"),
+    Kind("butterfly", "butterfly", "leaf", (0.2, 0.85), "bands", ("broad wings", "antennae"), 280, 0.35, "top"),
+    Kind("crab", "crab", "egg", (1.0, 0.68), "plain", ("six legs", "claws", "button eyes"), 10, 0.5, "top"),
+    Kind("elephant", "elephant", "disc", (0.85, 0.9), "plain", ("fan ears", "button eyes", "trunk"), 230, 0.5, "face"),
+    Kind("lamp", "lamp", "triangle", (0.95, 0.7), "stripes", ("lamp stand",), 50, 0.5),
+    Kind("octopus", "octopus", "drop", (0.85, 0.9), "spots", ("tentacles", "eyes"), 320, 0.5, "face"),
+    Kind("panda", "panda", "disc", (0.95, 0.85), "patches", ("round ears", "big eyes", "muzzle"), 210, 0.55, "face"),
+    Kind("pyramid", "pyramid", "triangle", (1.15, 0.85), "bands", (), 40, 0.4),
+    Kind("soccer_ball", "soccer ball", "disc", (1.0, 1.0), "checks", (), 150, 0.7),
+    Kind("stop_sign", "stop sign", "hexagon", (0.85, 0.85), "plain", ("post", "sign"), 0, 0.5),
+    Kind("strawberry", "strawberry", "heart", (0.9, 1.0), "spots", ("sepals",), 350, 0.4),
+    Kind("water_lilly", "water lilly", "flower", (1.05, 1.05), "rings", ("hub",), 330, 0.6, "top"),
+)
+CALTECH256_LIKE: tuple[Kind, ...] = (
+    Kind("001.cactus", "cactus", "box", (0.42, 1.0), "stripes", ("arms and pot",), 120, 0.3),
+    Kind("002.dice", "dice", "box", (0.85, 0.85), "spots", (), 0, 0.75, "top"),
+    Kind("003.frog", "frog", "egg", (1.0, 0.75), "patches", ("frog eyes", "wide mouth"), 110, 0.5, "face"),
+    Kind("004.galaxy", "galaxy", "disc", (1.1, 0.75), "spiral", (), 250, 0.55, "top"),
+    Kind("005.goldfish", "goldfish", "disc", (0.9, 0.75), "plain", ("tail fin", "side eye"), 30, 0.5, "side"),
+    Kind("006.ice-cream-cone", "ice cream cone", "disc", (0.75, 0.7), "slant", ("cone",), 340, 0.5),
+    Kind("007.killer-whale", "killer whale", "spindle", (1.15, 0.62), "saddle", ("tail fin", "side eye"), 220, 0.5, "side"),
+    Kind("008.penguin", "penguin", "egg", (0.68, 1.0), "plain", ("belly", "eyes", "beak"), 225, 0.5, "face"),
+    Kind("009.raccoon", "raccoon", "shield", (1.0, 0.9), "bands", ("round ears", "eyes", "snout"), 35, 0.5, "face"),
+    Kind("010.roulette-wheel", "roulette wheel", "gear", (1.0, 1.0), "rays", ("hub",), 0, 0.5, "top"),
+    Kind("011.spider", "spider", "disc", (0.62, 0.7), "rings", ("eight legs", "head"), 20, 0.5, "top"),
+    Kind("012.teapot", "teapot", "disc", (0.9, 0.8), "zigzag", ("spout, handle and lid",), 190, 0.5, "side"),
+    Kind("013.traffic-light", "traffic light", "box", (0.5, 1.0), "plain", ("three lights", "post"), 60, 0.5),
+    Kind("014.watermelon", "watermelon", "egg", (0.85, 1.0), "gores", (), 115, 0.4, "top"),
+    Kind("015.windmill", "windmill", "triangle", (0.6, 1.05), "checks", ("sails",), 30, 0.6),
+)
+VOC_LIKE: tuple[Kind, ...] = (
+    Kind("bird", "bird", "egg", (0.7, 0.68), "slant", ("perch", "side wing", "side beak", "side eye"), 200, 0.4, "side"),
+    Kind("boat", "boat", "shield", (1.15, 0.45), "bands", ("mast and sail",), 210, 0.4, "side"),
+    Kind("bottle", "bottle", "box", (0.45, 0.8), "plain", ("neck and label",), 130, 0.5),
+    Kind("car", "car", "box", (1.1, 0.45), "plain", ("wheels and cabin",), 0, 0.5, "side"),
+    Kind("dog", "dog", "egg", (0.72, 0.88), "saddle", ("eyes", "muzzle", "floppy ears"), 32, 0.5, "face"),
+    Kind("person", "person", "egg", (0.55, 0.66), "plain", ("torso", "hair", "eyes", "mouth"), 22, 0.5, "face"),
+    Kind("pottedplant", "potted plant", "shield", (0.7, 0.6), "zigzag", ("pot leaves",), 15, 0.5),
+    Kind("tvmonitor", "tv monitor", "box", (1.05, 0.75), "plain", ("screen",), 260, 0.5),
 )
 # fmt: on

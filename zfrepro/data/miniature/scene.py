@@ -1,6 +1,6 @@
-"""One picture: a backdrop, an object of some kind in some pose and light, and what is where."""
+"""A picture: a backdrop, objects of some kinds in some pose and light, and what is where."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,8 @@ from zfrepro.data.miniature.shapes import Field, reach
 from zfrepro.data.miniature.textures import TEXTURES, Grain
 
 LANDMARKS = ("right_eye", "left_eye", "nose")  # right is the creature's, at the viewer's left
+
+GONE, HIDDEN, SMALL = 0.05, 0.45, 0.2  # shares: visible of an object; side of the image
 
 _ROLL = {"face": 16.0, "side": 20.0, "top": 40.0, "thing": 18.0}  # degrees, standard deviation
 
@@ -70,17 +72,60 @@ def picture(kind: Kind, rng: np.random.Generator, noise: Noise, image_size: int)
     height, width = _size(rng, image_size)
     canvas = backdrop(rng, noise, height, width)
     colours, light = palette(rng, kind.hue), _light(rng)
-    parts, extent = _assemble(kind, rng)
-    frame = _pose(kind, rng, extent, height, width)
-    _shadow(canvas, frame, light)
-    painter = _Painter(canvas, frame, colours, light)
-    placed = painter.parts(part for part in parts if part.part.behind)
-    placed += painter.body(kind, _Surface(kind, rng, colours))
-    placed += painter.parts(part for part in parts if not part.part.behind)
+    # the centre crop of the preparation keeps the middle, so that is where objects stand
+    placed = _object(kind, rng, canvas, colours, light, _middle(height, width))
     box = box_of(canvas.covered > SEEN)
     if box is None:
         raise ValueError(f"{kind.name}: the object lies outside the image")
     return Picture(_develop(rng, canvas.pixels), box, tuple(placed))
+
+
+def empty(rng: np.random.Generator, noise: Noise, image_size: int) -> npt.NDArray[np.uint8]:
+    """A backdrop without an object: uint8 (height, width, 3), of a size as of `picture`."""
+    canvas = backdrop(rng, noise, *_size(rng, image_size))
+    return _develop(rng, canvas.pixels)
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One of several objects in a picture.
+
+    Attributes:
+        box: the smallest box about what is visible of it.
+        visible: its share that no other object hides.
+        difficult: too small or too hidden to be asked for.
+    """
+
+    kind: Kind
+    box: Box
+    visible: float
+    difficult: bool
+
+
+def group(
+    kinds: Sequence[Kind], rng: np.random.Generator, noise: Noise, image_size: int
+) -> tuple[npt.NDArray[np.uint8], list[Thing]]:
+    """Renders several objects, the last in front: uint8 (height, width, 3), and what is visible."""
+    height, width = _size(rng, image_size)
+    canvas = backdrop(rng, noise, height, width)
+    light = _light(rng)
+    masks: list[npt.NDArray[np.bool_]] = []
+    for area in _areas(rng, len(kinds), _middle(height, width)):
+        canvas.covered[:] = 0
+        kind = kinds[len(masks)]
+        _object(kind, rng, canvas, palette(rng, kind.hue), light, area)
+        masks.append(canvas.covered > SEEN)
+    things = _visible(kinds, masks, SMALL * min(height, width))
+    return _develop(rng, canvas.pixels), things
+
+
+@dataclass(frozen=True)
+class _Area:
+    """A square for an object: its centre and side, in pixels."""
+
+    x: float
+    y: float
+    side: float
 
 
 @dataclass(frozen=True)
@@ -143,8 +188,61 @@ def _corners(placement: _Placement) -> list[Matrix]:
     return [np.array(frame.point(x, y)) for x in (-1, 1) for y in (-1, 1)]
 
 
-def _pose(kind: Kind, rng: np.random.Generator, extent: Matrix, height: int, width: int) -> Frame:
-    """Scale, roll, foreshortening, mirror and place, with all of the object in the image."""
+def _middle(height: int, width: int) -> _Area:
+    return _Area(width / 2, height / 2, min(height, width))
+
+
+def _areas(rng: np.random.Generator, number: int, whole: _Area) -> list[_Area]:
+    """Squares within `whole`, from small to large ones; several are about its centre, and overlap.
+
+    One in six is small.
+    """
+    if number == 1:
+        return [whole]
+    sides = np.sort(np.where(rng.random(number) < 1 / 6, 0.22, rng.uniform(0.45, 0.7, number)))
+    angles = rng.uniform(0, 2 * np.pi) + 2 * np.pi * np.arange(number) / number
+    areas = []
+    for side, angle in zip((whole.side * sides).tolist(), angles.tolist(), strict=True):
+        away = (whole.side - side) / 2
+        areas.append(
+            _Area(whole.x + away * np.cos(angle), whole.y + away * np.sin(angle), side)
+        )
+    return areas
+
+
+def _visible(
+    kinds: Sequence[Kind], masks: Sequence[npt.NDArray[np.bool_]], small: float
+) -> list[Thing]:
+    """The objects of which something can be seen, given the pixels that each would cover alone."""
+    things = []
+    hidden = np.zeros_like(masks[0])
+    for kind, mask in reversed(list(zip(kinds, masks, strict=True))):
+        seen = mask & ~hidden
+        hidden |= mask
+        share, box = seen.sum() / max(mask.sum(), 1), box_of(seen)
+        if box is None or share < GONE:
+            continue
+        side = max(box.right - box.left, box.bottom - box.top)
+        things.append(Thing(kind, box, float(share), bool(share < HIDDEN or side < small)))
+    return things[::-1]
+
+
+def _object(
+    kind: Kind, rng: np.random.Generator, canvas: Canvas, colours: Palette, light: Light,
+    area: _Area,
+) -> list[PlacedPart]:  # fmt: skip
+    """Paints an object; returns what is visible of its parts, from the back to the front."""
+    parts, extent = _assemble(kind, rng)
+    frame = _pose(kind, rng, extent, area)
+    _shadow(canvas, frame, light)
+    painter = _Painter(canvas, frame, colours, light)
+    placed = painter.parts(part for part in parts if part.part.behind)
+    placed += painter.body(kind, _Surface(kind, rng, colours))
+    return placed + painter.parts(part for part in parts if not part.part.behind)
+
+
+def _pose(kind: Kind, rng: np.random.Generator, extent: Matrix, area: _Area) -> Frame:
+    """Scale, roll, foreshortening, mirror and place, with all of the object in the area."""
     roll = np.deg2rad(rng.normal(0, _ROLL[kind.view]))
     squeeze, shear = np.exp(rng.normal(0, 0.08, 2)), rng.normal(0, 0.07)
     flip = -1 if kind.view == "side" and rng.random() < 0.5 else 1
@@ -153,10 +251,9 @@ def _pose(kind: Kind, rng: np.random.Generator, extent: Matrix, height: int, wid
     corners = np.array([(x, y) for x in extent[:, 0] for y in extent[:, 1]]) @ matrix.T
     low, high = corners.min(axis=0), corners.max(axis=0)
     span = high - low
-    scale = rng.uniform(0.6, 0.95) * min(height, width) / span.max()
-    # the centre crop of the preparation keeps the middle, so that is where objects stand
-    slack = np.maximum(min(height, width) - scale * span, 0) / 2
-    middle = np.array([width, height]) / 2 + rng.uniform(-1, 1, 2) * slack
+    scale = rng.uniform(0.6, 0.95) * area.side / span.max()
+    slack = np.maximum(area.side - scale * span, 0) / 2
+    middle = np.array([area.x, area.y]) + rng.uniform(-1, 1, 2) * slack
     return Frame(scale * matrix, middle - scale * (low + high) / 2)
 
 

@@ -1,66 +1,37 @@
-"""Writes the miniature world as an image tree in the layout of unpacked ImageNet 2012.
+"""The miniature world as an image tree in the layout of unpacked ImageNet 2012.
 
     <root>/train/<wnid>/<wnid>_<number>.JPEG
     <root>/val/<wnid>/ILSVRC2012_val_<number>.JPEG
     <root>/LOC_synset_mapping.txt      a line a class: `n90000101 tabby cat`
     <root>/annotations/train.parquet   ground truth, a row an image; val.parquet the same
-    <root>/world.json                  the parameters; written last, so its presence means done
-
-Work is cut into chunks of one class. A chunk writes its images, then its rows of ground truth;
-a start after a kill repeats the chunks that lack rows. Each image has a random generator of its
-own, so neither the number of workers nor a kill changes a byte.
 """
 
-import hashlib
-import json
-import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
-from tqdm import tqdm
 
-from zfrepro.data.miniature.backdrop import Noise
 from zfrepro.data.miniature.kinds import IMAGENET_LIKE, Kind
 from zfrepro.data.miniature.oddities import encode, planted
 from zfrepro.data.miniature.scene import LANDMARKS, Picture, picture
-from zfrepro.data.workers import worker_processes
-from zfrepro.files import atomic_path, atomic_write, exclusive, write_json
+from zfrepro.data.miniature.tree import (
+    CHUNK,
+    Rows,
+    Tree,
+    generator,
+    noise,
+    render_tree,
+    write_image,
+    write_table,
+)
+from zfrepro.files import atomic_write
 
 SPLITS = ("train", "val")
-MARKER = "world.json"
-CHUNK = 20  # images
-
-_UNFINISHED = ".unfinished"
-_OUTPUTS = (*SPLITS, "annotations", "LOC_synset_mapping.txt", MARKER, _UNFINISHED)
-
-
-@dataclass(frozen=True)
-class World:
-    """The parameters of a rendered tree."""
-
-    seed: int
-    classes: int
-    train_images: int
-    val_images: int
-    image_size: int
-
-    @property
-    def kinds(self) -> tuple[Kind, ...]:
-        return IMAGENET_LIKE[: self.classes]
-
-    def images(self, split: str) -> int:
-        return self.train_images if split == "train" else self.val_images
-
-    def signature(self) -> dict[str, Any]:
-        """What decides every byte of the tree: the parameters and the renderer itself."""
-        return {**asdict(self), "renderer": _source_digest()}
 
 
 @dataclass(frozen=True)
@@ -74,8 +45,84 @@ class Chunk:
     first: int
 
     @property
-    def rows_file(self) -> str:
-        return f"{self.split}-{self.kind.wnid}-{self.start:06d}.json"
+    def name(self) -> str:
+        return f"{self.split}-{self.kind.wnid}-{self.start:06d}"
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+class Drawn(NamedTuple):
+    """An image file of the tree: its path, its bytes, their form, and what they show."""
+
+    path: str
+    content: bytes
+    form: str
+    picture: Picture
+
+
+@dataclass(frozen=True)
+class World(Tree[Chunk]):
+    """The parameters of a rendered tree.
+
+    `train_images` and `val_images` are totals, spread as evenly as they go over the first
+    `classes` classes. `image_size` is the smallest short side; images go up to 1.6 times that.
+    """
+
+    outputs: ClassVar[Sequence[str]] = (*SPLITS, "annotations", "LOC_synset_mapping.txt")
+
+    seed: int
+    classes: int
+    train_images: int
+    val_images: int
+    image_size: int
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        return IMAGENET_LIKE[: self.classes]
+
+    @property
+    def bounds(self) -> dict[str, tuple[int, int]]:
+        return {
+            "classes": (2, len(IMAGENET_LIKE)),
+            "train_images": (self.classes, 10**8),
+            "val_images": (self.classes, 10**8),
+            "image_size": (16, 1024),
+        }
+
+    def images(self, split: str) -> int:
+        return self.train_images if split == "train" else self.val_images
+
+    def shares(self, split: str) -> Iterator[tuple[Kind, int, int]]:
+        """Each class with its first place in the split and its number of images."""
+        total, classes, first = self.images(split), len(self.kinds), 0
+        for rank, kind in enumerate(self.kinds):
+            number = total // classes + (rank < total % classes)
+            yield kind, first, number
+            first += number
+
+    def chunks(self) -> list[Chunk]:
+        return [
+            Chunk(split, kind, start, min(start + CHUNK, number), first + start)
+            for split in SPLITS
+            for kind, first, number in self.shares(split)
+            for start in range(0, number, CHUNK)
+        ]
+
+    def draw(self, root: Path, chunk: Chunk) -> Rows:
+        rows = []
+        for offset, index in enumerate(range(chunk.start, chunk.stop)):
+            drawn = file_of(self, chunk.split, chunk.kind, index, chunk.first + offset)
+            write_image(root / drawn.path, drawn.content)
+            rows.append(_row(drawn, chunk.kind))
+        return rows
+
+    def finish(self, root: Path, rows: dict[Chunk, Rows]) -> None:
+        for split in SPLITS:
+            of_split = [row for chunk in rows if chunk.split == split for row in rows[chunk]]
+            write_table(root / "annotations" / f"{split}.parquet", of_split, _schema())
+        names = "".join(f"{kind.wnid} {kind.name}\n" for kind in self.kinds)
+        atomic_write(root / "LOC_synset_mapping.txt", names)
 
 
 def render(
@@ -91,132 +138,29 @@ def render(
 ) -> None:
     """Renders the world into `root`, or returns at once where it already stands there.
 
-    `train_images` and `val_images` are totals, spread as evenly as they go over the first
-    `classes` classes. `image_size` is the smallest short side; images go up to 1.6 times that.
-    `workers` processes share the work (0 or 1: none but this one). A tree of other parameters
-    in `root` is replaced.
-
-    Raises:
-        ValueError: a count that cannot be rendered; names it and its bounds.
-        FileExistsError: `root` holds an image tree that this renderer did not write.
-        LockedError: another process renders into `root`.
+    See `World` for the parameters, `render_tree` for `workers` and the errors.
     """
     world = World(seed, classes, train_images, val_images, image_size)
-    _check(world)
-    with exclusive(root, "rendering the miniature world"):
-        if _holds(root / MARKER, world):
-            return
-        if not _holds(root / _UNFINISHED / MARKER, world):
-            _clear(root)
-        write_json(root / _UNFINISHED / MARKER, world.signature())
-        _render_missing(root, world, workers, progress)
-        _write_annotations(root, world)
-        names = "".join(f"{kind.wnid} {kind.name}\n" for kind in world.kinds)
-        atomic_write(root / "LOC_synset_mapping.txt", names)
-        write_json(root / MARKER, world.signature())
-        shutil.rmtree(root / _UNFINISHED)
+    render_tree(root, world, workers, progress=progress)
 
 
 def render_one(world: World, split: str, kind: Kind, index: int) -> Picture:
     """Image `index` of a class, as the tree holds it but for the losses of JPEG."""
-    return picture(
-        kind, _generator(world, split, kind, index), _noise(world.seed), world.image_size
-    )
+    return picture(kind, _generator(world, split, kind, index), noise(world.seed), world.image_size)
 
 
-def _check(world: World) -> None:
-    bounds = {
-        "classes": (2, len(IMAGENET_LIKE)),
-        "train_images": (world.classes, 10**8),
-        "val_images": (world.classes, 10**8),
-        "image_size": (16, 1024),
-    }
-    for name, (low, high) in bounds.items():
-        if not low <= getattr(world, name) <= high:
-            given = getattr(world, name)
-            raise ValueError(f"{name}={given}: the miniature world takes {low} to {high}")
+def file_of(world: World, split: str, kind: Kind, index: int, position: int) -> Drawn:
+    """The file of image `index` of a class, which is the split's image `position`."""
+    drawn = render_one(world, split, kind, index)
+    form = _odd(world, split).get(position, "rgb")
+    quality = int(_generator(world, split, kind, index, 1).integers(82, 96))
+    content = encode(Image.fromarray(drawn.pixels), form, quality)
+    return Drawn(_path(world, split, kind, index, position), content, form, drawn)
 
 
-def _holds(marker: Path, world: World) -> bool:
-    try:
-        return bool(json.loads(marker.read_text(encoding="utf-8")) == world.signature())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return False
-
-
-def _clear(root: Path) -> None:
-    """Removes an earlier world, and nothing else."""
-    ours = (root / MARKER).exists() or (root / _UNFINISHED).exists()
-    if not ours and any((root / name).exists() for name in _OUTPUTS):
-        raise FileExistsError(
-            f"{root} holds images that the miniature renderer did not write; "
-            "point data.root to another folder, or remove them"
-        )
-    for name in _OUTPUTS:
-        path = root / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-
-
-def _chunks(world: World) -> Iterator[Chunk]:
-    for split in SPLITS:
-        total, classes = world.images(split), len(world.kinds)
-        first = 0
-        for rank, kind in enumerate(world.kinds):
-            number = total // classes + (rank < total % classes)
-            for start in range(0, number, CHUNK):
-                yield Chunk(split, kind, start, min(start + CHUNK, number), first + start)
-            first += number
-
-
-def _render_missing(root: Path, world: World, workers: int, progress: bool) -> None:
-    rows = root / _UNFINISHED
-    chunks = list(_chunks(world))
-    todo = [chunk for chunk in chunks if not (rows / chunk.rows_file).exists()]
-    total = sum(chunk.stop - chunk.start for chunk in chunks)
-    missing = sum(chunk.stop - chunk.start for chunk in todo)
-    bar = tqdm(
-        desc="rendering", unit="image", total=total, initial=total - missing,
-        disable=None if progress else True,  # None: on a terminal alone
-    )  # fmt: skip
-    with bar:
-        for done in _shared_out(partial(_render_chunk, root, world), todo, workers):
-            bar.update(done)
-
-
-def _shared_out(
-    work: Callable[[Chunk], int], chunks: Sequence[Chunk], workers: int
-) -> Iterator[int]:
-    if min(workers, len(chunks)) <= 1:
-        yield from map(work, chunks)
-        return
-    with worker_processes(min(workers, len(chunks))) as pool:
-        yield from pool.map(work, chunks)
-
-
-def _render_chunk(root: Path, world: World, chunk: Chunk) -> int:
-    odd = planted(chunk.split, world.images(chunk.split), world.seed)
-    rows = []
-    for index in range(chunk.start, chunk.stop):
-        position = chunk.first + index - chunk.start
-        drawn = render_one(world, chunk.split, chunk.kind, index)
-        path = _path(world, chunk.split, chunk.kind, index, position)
-        form = odd.get(position, "rgb")
-        quality = int(_generator(world, chunk.split, chunk.kind, index, 1).integers(82, 96))
-        _write(root / path, encode(Image.fromarray(drawn.pixels), form, quality))
-        rows.append(_row(path, chunk.kind, form, drawn))
-    write_json(root / _UNFINISHED / chunk.rows_file, rows)
-    return chunk.stop - chunk.start
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all; no fsync, since a chunk without rows is rendered again anyway."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)
+@cache
+def _odd(world: World, split: str) -> dict[int, str]:
+    return planted(split, world.images(split), world.seed)
 
 
 def _path(world: World, split: str, kind: Kind, index: int, position: int) -> str:
@@ -232,32 +176,26 @@ def _validation_numbers(seed: int, images: int) -> Sequence[int]:
     return tuple((np.random.default_rng([seed, images]).permutation(images) + 1).tolist())
 
 
-@cache
-def _noise(seed: int) -> Noise:
-    return Noise(seed)
-
-
 def _generator(
     world: World, split: str, kind: Kind, index: int, use: int = 0
 ) -> np.random.Generator:
-    key = [world.seed, SPLITS.index(split), int(kind.wnid[1:]), index, use]
-    return np.random.default_rng(key)
+    return generator(world.seed, SPLITS.index(split), int(kind.wnid[1:]), index, use)
 
 
-def _row(path: str, kind: Kind, form: str, drawn: Picture) -> dict[str, Any]:
-    height, width = drawn.pixels.shape[:2]
+def _row(drawn: Drawn, kind: Kind) -> dict[str, Any]:
+    height, width = drawn.picture.pixels.shape[:2]
     return {
-        "path": path,
+        "path": drawn.path,
         "wnid": kind.wnid,
         "name": kind.name,
-        "form": form,
+        "form": drawn.form,
         "width": width,
         "height": height,
-        "box": asdict(drawn.box),
+        "box": asdict(drawn.picture.box),
         "landmarks": {
-            name: dict(zip("xy", at, strict=True)) for name, at in drawn.landmarks.items()
+            name: dict(zip("xy", at, strict=True)) for name, at in drawn.picture.landmarks.items()
         },
-        "parts": [asdict(part) for part in drawn.parts],
+        "parts": [asdict(part) for part in drawn.picture.parts],
     }
 
 
@@ -277,24 +215,3 @@ def _schema() -> pa.Schema:
             ("parts", pa.list_(part)),
         ]
     )
-
-
-def _write_annotations(root: Path, world: World) -> None:
-    for split in SPLITS:
-        rows: list[dict[str, Any]] = []
-        for chunk in _chunks(world):
-            if chunk.split == split:
-                file = root / _UNFINISHED / chunk.rows_file
-                rows += json.loads(file.read_text(encoding="utf-8"))
-        table = pa.Table.from_pylist(rows, schema=_schema())
-        with atomic_path(root / "annotations" / f"{split}.parquet") as temporary:
-            pq.write_table(table, temporary)
-
-
-@cache
-def _source_digest() -> str:
-    """Of this package's source: a changed renderer makes a new tree."""
-    digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(source.read_bytes())
-    return digest.hexdigest()[:16]

@@ -8,16 +8,28 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from zfrepro.data.listing import Listing, Source, SourceError
+from zfrepro.data.sources.caltech import read_caltech101, read_caltech256
 from zfrepro.data.sources.fashion_mnist import read_fashion_mnist
 from zfrepro.data.sources.folder import read_folder
 from zfrepro.data.sources.imagenet import read_imagenet
 from zfrepro.data.sources.imagenette import read_imagenette
-from zfrepro.data.sources.rendered import read_miniature
+from zfrepro.data.sources.rendered import (
+    read_caltech_miniature,
+    read_miniature,
+    read_voc_miniature,
+)
+from zfrepro.data.sources.voc import read_voc2012
 
 __all__ = ["READERS", "Listing", "Source", "SourceError", "open_source"]
 
+_TWIN = ("name", "seed", "planted", "world", "image_size", "workers")
+
 # source name -> its reader, and the keys of `data` that the reader takes beside `root`
 READERS: Mapping[str, tuple[Callable[..., Source], tuple[str, ...]]] = {
+    "caltech101": (read_caltech101, ("download",)),
+    "caltech101_miniature": (read_caltech_miniature, ("images", *_TWIN)),
+    "caltech256": (read_caltech256, ("download",)),
+    "caltech256_miniature": (read_caltech_miniature, ("images", *_TWIN)),
     "fashion_mnist": (read_fashion_mnist, ("download",)),
     "folder": (read_folder, ("val_share", "split_seed")),
     "imagenet": (read_imagenet, ()),
@@ -26,6 +38,8 @@ READERS: Mapping[str, tuple[Callable[..., Source], tuple[str, ...]]] = {
         read_miniature,
         ("seed", "classes", "train_images", "val_images", "image_size", "workers"),
     ),
+    "voc2012": (read_voc2012, ("download",)),
+    "voc2012_miniature": (read_voc_miniature, ("train_images", "val_images", *_TWIN)),
 }
 
 

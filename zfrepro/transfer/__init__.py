@@ -1,0 +1,1 @@
+"""Transfer to other image sets (section 4.3 of the paper)."""

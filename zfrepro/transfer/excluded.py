@@ -1,0 +1,45 @@
+"""The training images that are left out since a transfer set holds them too: one list, one file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from zfrepro.files import atomic_path
+
+Ints = npt.NDArray[np.int64]
+
+_DIGEST = b"digest"
+
+
+class ExcludedError(OSError):
+    """A list that is not there, or of other images."""
+
+
+def write(path: Path, images: Ints, paths: Sequence[str], digest: str) -> None:
+    """Writes the numbers of training images of the prepared set `digest`, and their paths."""
+    columns = {"image": pa.array(images, pa.int64()), "path": pa.array(paths, pa.string())}
+    table = pa.table(columns).replace_schema_metadata({_DIGEST: digest})
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary)
+
+
+def read(path: Path, digest: str) -> Ints:
+    """The numbers of the training images to leave out, in order.
+
+    Raises:
+        ExcludedError: no such file, or one on another prepared set than `digest`.
+    """
+    remedy = "`dvc repro overlap` makes it; exclude_overlap=false trains on all images"
+    if not path.is_file():
+        raise ExcludedError(f"{path}, the images to leave out of training, is not there: {remedy}")
+    table = pq.read_table(path)
+    if (table.schema.metadata or {}).get(_DIGEST) != digest.encode():
+        raise ExcludedError(
+            f"{path} lists images of another prepared set than the one to train on: {remedy}"
+        )
+    images: Ints = table["image"].to_numpy()
+    return np.sort(images)
