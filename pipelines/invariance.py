@@ -6,7 +6,7 @@ means.{csv,png,pdf}, over the images, of each network; measures.json and report.
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from zfrepro.analysis.sample import balanced
 from zfrepro.config import Config
 from zfrepro.data.store import PreparedSet, Split
 from zfrepro.report import invariance as drawing
+from zfrepro.training.evaluation import check_fit
 from zfrepro.training.inputs import class_name
 from zfrepro.training.trained import Trained
 
@@ -38,39 +39,45 @@ def run(settings: Config) -> None:
     split = prepared.split(settings["split"])
     shutil.rmtree(FIGURES, ignore_errors=True)
     numbers = balanced(split.labels, settings["images"], settings["seed"])
-    names = networks(settings)
-    table = pd.concat(curves(name, split, numbers, settings) for name in names)
-    shown = table[table["network"] == names[0]].drop(columns="network")
-    write(
-        shown.assign(path=np.repeat(split.paths_of(numbers), len(shown) // len(numbers))), "curves"
-    )
+    nets = {name: trained(name) for name in networks(settings)}
+    for network in nets.values():
+        check_fit(network, prepared)
+    table = curves(nets, split, numbers, settings)
+    shown = table[table["network"] == settings["network"]].drop(columns="network")
+    write(shown.assign(path=split.paths_of(shown["image"])), "curves")
     keys = ["network", "kind", "amount", "layer"]
     means = table.groupby(keys, sort=False)[["distance", "relative", "probability"]].mean()
-    write(means.reset_index(), "means")
-    network = trained(names[0])
+    means = means.reset_index()
+    write(means, "means")
+    network = nets[settings["network"]]
     draw(network, split, shown, numbers[:SHOWN], settings)
     drawing.draw_means(
-        means.reset_index(), network.crop, FIGURES / "means",
-        f"{len(names)} networks, {len(numbers)} images: mean, and deviation between networks",
+        means, network.crop, FIGURES / "means",
+        f"{len(nets)} networks, {len(numbers)} images: mean, and deviation between networks",
     )  # fmt: skip
     shifts = small_shifts(table, network.crop, settings)
     files.write_json(FIGURES / "measures.json", measures(shifts, len(numbers)))
     files.atomic_write(FIGURES / "report.md", report(shifts, means, network.crop, settings))
 
 
-def curves(name: str, split: Split, numbers: Ints, settings: Config) -> pd.DataFrame:
-    """All curves of one network."""
-    network = trained(name)
-    chain = Chain(network.net)
+def curves(
+    nets: Mapping[str, Trained], split: Split, numbers: Ints, settings: Config
+) -> pd.DataFrame:
+    """The curves of all networks; they see the same transformed images."""
+    chains = {name: Chain(network.net) for name, network in nets.items()}
+    network = nets[settings["network"]]
     wanted = transformations(network, settings)
     parts = []
-    for number in tqdm(numbers, desc=f"{name}, invariance", unit="image", disable=None):
-        found = invariance.curves(
-            chain, torch.from_numpy(split[number]), network.mean, network.crop,
-            int(split.labels[number]), settings["layers"], wanted,
-        )  # fmt: skip
-        parts.append(found.assign(image=number))
-    return pd.concat(parts, ignore_index=True).assign(network=name)
+    for number in tqdm(numbers, desc="invariance", unit="image", disable=None):
+        image = torch.from_numpy(split[number])
+        inputs = invariance.transformed(
+            image, network.mean, network.crop, [Transformation.none(), *wanted]
+        )
+        label = int(split.labels[number])
+        for name, chain in chains.items():
+            found = invariance.curves(chain, inputs, wanted, label, settings["layers"])
+            parts.append(found.assign(network=name, image=number))
+    return pd.concat(parts, ignore_index=True)
 
 
 def transformations(network: Trained, settings: Config) -> list[Transformation]:
@@ -158,7 +165,7 @@ def report(shifts: Shifts, means: pd.DataFrame, crop: int, settings: Config) -> 
 
 def largest(means: pd.DataFrame, layers: Sequence[str]) -> str:
     """The greatest mean relative distance of each kind, and the least mean probability."""
-    by_kind = means.reset_index().groupby(["kind", "layer"], sort=False)
+    by_kind = means.groupby(["kind", "layer"], sort=False)
     highest, lowest = by_kind["relative"].max(), by_kind["probability"].min()
     return "".join(
         f"* {kind}, at worst: "

@@ -6,9 +6,10 @@ what comes in from the border is real content where there is any, and the mean i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, cos, radians, sin
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +19,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from zfrepro.analysis.chain import Chain
-from zfrepro.analysis.responses import Layers, respond
+from zfrepro.analysis.responses import respond
 
 PAPER_CROP = 224
 EXAMPLES = 4  # transformed images that are shown of each
 KINDS = {"translation": 0.0, "scale": 1.0, "rotation": 0.0}  # and what leaves an image as it is
-COLUMNS = ["image", "kind", "amount", "layer", "distance", "relative", "probability"]
+COLUMNS = ["kind", "amount", "layer", "distance", "relative", "probability"]
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,20 @@ class Transformation:
 
     def source(self, points: Tensor, size: int) -> Tensor:
         """Where in an image of `size` pixels the (x, y) of the transformed one come from."""
-        centre = size / 2
         if self.kind == "translation":
             return points - points.new_tensor([0.0, self.amount])
+        centre = size / 2
+        x, y = (points - centre).unbind(-1)
         if self.kind == "scale":
-            return (points - centre) / self.amount + centre
+            return torch.stack([x, y], -1) / self.amount + centre
         angle = radians(self.amount)
-        turn = points.new_tensor([[cos(angle), -sin(angle)], [sin(angle), cos(angle)]])
-        return (points - centre) @ turn.T + centre
+        turned = x * cos(angle) - y * sin(angle), x * sin(angle) + y * cos(angle)
+        return torch.stack(turned, -1) + centre
+
+    @classmethod
+    def none(cls) -> Self:
+        """What leaves the image as it is."""
+        return cls("translation", 0.0)
 
     @property
     def shrinks(self) -> int:
@@ -84,8 +91,16 @@ def transformed(image: Tensor, mean: Tensor, crop: int, wanted: Sequence[Transfo
 
     Args:
         image, mean: (S, S, C), between 0 and 255.
+
+    Raises:
+        ValueError: the image is of another size.
     """
     size = image.shape[0]
+    if image.shape != mean.shape or not 0 < crop <= size:
+        raise ValueError(
+            f"an image of {tuple(image.shape)} does not fit a mean image of {tuple(mean.shape)} "
+            f"and a crop of {crop}: prepare it at the network's size"
+        )
     start = (size - crop) // 2
     here = mean[start : start + crop, start : start + crop].permute(2, 0, 1)
     # the image, and where there is some of it
@@ -112,25 +127,14 @@ def _sampled(source: Tensor, wanted: Transformation, start: int, crop: int) -> T
     return functional.avg_pool2d(samples, finer) if finer > 1 else samples
 
 
-def responses(
-    chain: Chain, inputs: Tensor, layers: Sequence[str], batch: int
-) -> Iterator[tuple[Layers, Tensor]]:
-    """Features and probabilities of the inputs, part by part."""
-    for part in inputs.split(batch):
-        found, logits = respond(chain, part, layers)
-        yield found, logits.softmax(1)
-
-
 def curves(
     chain: Chain,
-    image: Tensor,
-    mean: Tensor,
-    crop: int,
+    inputs: Tensor,
+    wanted: Sequence[Transformation],
     label: int | None,
     layers: Sequence[str],
-    wanted: Sequence[Transformation],
     *,
-    batch: int = 64,
+    batch: int = 128,
 ) -> pd.DataFrame:
     """How features and the true class' probability change, a row a transformation and layer.
 
@@ -138,33 +142,35 @@ def curves(
     `relative` the same divided by the norm of those; NaN where that is 0.
 
     Args:
-        image, mean: prepared, (S, S, C), between 0 and 255.
+        inputs: of the network (1 + T, C, c, c): the image as it is, and `wanted`.
         label: the true class; None: the most probable one of the image as it is.
 
     Raises:
         ChainError: no such layer.
     """
-    inputs = transformed(image, mean, crop, [Transformation("translation", 0.0), *wanted])
-    original: Layers = {}
-    distances: dict[str, list[Tensor]] = {layer: [] for layer in layers}
+    original, logits = respond(chain, inputs[:1], layers)
+    label = int(logits[0].argmax()) if label is None else label
+    moved: dict[str, list[Tensor]] = {layer: [] for layer in layers}
     probabilities = []
-    for found, scores in responses(chain, inputs, layers, batch):
-        if not original:
-            original = {layer: found[layer][:1] for layer in layers}
-            label = int(scores[0].argmax()) if label is None else label
+    for part in inputs[1:].split(batch):
+        found, logits = respond(chain, part, layers)
         for layer in layers:
-            distances[layer].append((found[layer] - original[layer]).flatten(1).norm(dim=1))
-        probabilities.append(scores[:, label])
+            moved[layer].append((found[layer] - original[layer]).flatten(1).norm(dim=1))
+        probabilities.append(logits.softmax(1)[:, label])
     table = pd.DataFrame({
         "kind": [each.kind for each in wanted], "amount": [each.amount for each in wanted],
-        "probability": torch.cat(probabilities)[1:].cpu().numpy().astype(np.float64),
+        "probability": _numbers(probabilities),
     })  # fmt: skip
     parts = []
     for layer in layers:
-        moved = torch.cat(distances[layer])[1:].cpu().numpy().astype(np.float64)
-        norm = float(original[layer].norm()) or float("nan")
-        parts.append(table.assign(layer=layer, distance=moved, relative=moved / norm))
-    return pd.concat(parts, ignore_index=True)[COLUMNS[1:]]
+        distance = _numbers(moved[layer])
+        norm = float(original[layer].norm()) or np.nan
+        parts.append(table.assign(layer=layer, distance=distance, relative=distance / norm))
+    return pd.concat(parts, ignore_index=True)[COLUMNS]
+
+
+def _numbers(parts: Sequence[Tensor]) -> npt.NDArray[np.float64]:
+    return torch.cat(list(parts)).cpu().numpy().astype(np.float64)
 
 
 def mean_shift(table: pd.DataFrame, layer: str, kind: str, most: float) -> pd.Series[float]:

@@ -87,7 +87,7 @@ def occlude(
     layer: str,
     label: int | None = None,
     *,
-    batch: int = 64,
+    batch: int = 256,
 ) -> Occluded:
     """Moves the square over an image.
 

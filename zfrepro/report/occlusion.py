@@ -24,6 +24,8 @@ NAMED = 5  # most probable classes that have a colour of their own
 TITLES = ("image, square, object's box", "(b) {layer}, strongest map", "(c) what that map sees",
           "(d) true class' probability", "(e) most probable class")  # fmt: skip
 
+WIDTHS = (1, 1.15, 1.75, 1.15, 1)
+
 
 @dataclass(frozen=True)
 class Row:
@@ -47,10 +49,10 @@ def draw(rows: Sequence[Row], layer: str, path: Path, title: str) -> None:
     """Writes `path` with each suffix of `features.FORMATS`."""
     figure, axes = plt.subplots(
         len(rows), len(TITLES), figsize=(13.5, 2.75 * len(rows) + 0.5), squeeze=False,
-        layout="constrained",
+        layout="constrained", gridspec_kw={"width_ratios": WIDTHS},
     )  # fmt: skip
     for axis in axes.flat:
-        axis.set(xticks=[], yticks=[])
+        axis.set(xticks=[], yticks=[], facecolor="0.92")
     for axis, text in zip(axes[0], TITLES, strict=True):
         axis.set_title(text.format(layer=layer), fontsize=9)
     for line, row in zip(axes, rows, strict=True):
