@@ -196,8 +196,8 @@ def report(
         for (layer, part), row in means.iterrows()
     )
     return (
-        f"{HEAD}Square of {side}/{PAPER_CROP} of the crop, grey {value}; {settings['draws']} random "
-        "places an image, none of which touches the parts' squares; the sign of 0 is 0, and "
+        f"{HEAD}Square of {side}/{PAPER_CROP} of the crop, grey {value}; {settings['draws']} "
+        "random places an image, none of which touches the parts' squares; the sign of 0 is 0, and "
         f"agrees with itself. {note}\n\n{tables.markdown(compared)}\n{''.join(lines)}\n"
         "Features that no mask changes agree, so a mask that changes less is the more consistent "
         f"for it:\n\n{shares}"

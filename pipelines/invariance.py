@@ -1,8 +1,8 @@
 """Stage `invariance`: figure 5, what moving, enlarging and turning an image does to its features.
 
-Writes to results/figures/figure5: figure5.{png,pdf}, with the distances as they are, and
-relative.{png,pdf}, with those divided by the norm of the features; curves.csv, of each image;
-means.{csv,png,pdf}, over the images, of each network; measures.json and report.md.
+Writes to results/figures/figure5: figure5.{png,pdf}, with the distances as they are; curves.csv, of
+each image, also divided by the norm of the features, and means.{csv,png,pdf} of those over the
+images, by network; measures.json and report.md.
 """
 
 import shutil
@@ -97,12 +97,10 @@ def draw(
     examples = invariance.examples(
         split.read(numbers), network.mean, network.crop, transformations(network, settings)
     )
-    for relative, file in ((False, "figure5"), (True, "relative")):
-        drawing.draw(
-            rows, examples, names, network.crop, FIGURES / file,
-            f"{settings['network']}: features and probability under transformation",
-            relative=relative,
-        )  # fmt: skip
+    drawing.draw(
+        rows, examples, names, network.crop, FIGURES / "figure5",
+        f"{settings['network']}: features and probability under transformation",
+    )  # fmt: skip
 
 
 def small_shifts(table: pd.DataFrame, crop: int, settings: Config) -> Shifts:

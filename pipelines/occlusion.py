@@ -26,7 +26,7 @@ from zfrepro import files
 from zfrepro.analysis import bootstrap, occlusion
 from zfrepro.analysis.chain import Chain
 from zfrepro.analysis.deconv import Deconvnet
-from zfrepro.analysis.occlusion import Occluded, Square
+from zfrepro.analysis.occlusion import Square
 from zfrepro.analysis.sample import balanced
 from zfrepro.config import Config
 from zfrepro.data import annotations
@@ -143,20 +143,11 @@ def draw(
         )  # fmt: skip
     drawing.draw(rows, settings["layer"], FIGURES / "figure7", f"{name}: what a grey square hides")
     maps = [
-        maps_of(row.occluded, number) for row, number in zip(rows, chosen["image"], strict=True)
+        row.occluded.to_table().assign(image=number)
+        for row, number in zip(rows, chosen["image"], strict=True)
     ]
     with files.atomic_path(FIGURES / "maps.csv") as path:
         pd.concat(maps).to_csv(path, index=False, float_format="%.5g")
-
-
-def maps_of(found: Occluded, number: int) -> pd.DataFrame:
-    """The maps as a tidy table, a row a place of the square."""
-    rows, columns = np.meshgrid(found.rows, found.columns, indexing="ij")
-    return pd.DataFrame({
-        "image": number, "top": rows.ravel(), "left": columns.ravel(), "map": found.map,
-        "activation": found.activation.ravel(), "probability": found.probability.ravel(),
-        "most_probable": found.best.ravel(),
-    })  # fmt: skip
 
 
 def summary(table: pd.DataFrame) -> dict[str, bootstrap.Interval]:

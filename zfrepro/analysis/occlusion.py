@@ -12,6 +12,7 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -77,6 +78,15 @@ class Occluded:
     clean_activation: float
     clean_probability: float
     clean_best: int
+
+    def to_table(self) -> pd.DataFrame:
+        """A row a place of the square."""
+        rows, columns = np.meshgrid(self.rows, self.columns, indexing="ij")
+        return pd.DataFrame({
+            "top": rows.ravel(), "left": columns.ravel(), "map": self.map,
+            "activation": self.activation.ravel(), "probability": self.probability.ravel(),
+            "most_probable": self.best.ravel(),
+        })  # fmt: skip
 
 
 def occlude(

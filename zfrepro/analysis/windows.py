@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zfrepro.analysis.chain import Chain, Step, window
-from zfrepro.analysis.responses import Layers
+from zfrepro.analysis.responses import Layers, ends
 from zfrepro.models.normalisation import LocalContrastNorm
 
 WHOLE = 0.6  # share of a map from which on all of it is worked out
@@ -55,12 +55,12 @@ class Reruns:
         Raises:
             ChainError: no such layer.
         """
-        ends = {layer: self.chain.end(layer) for layer in layers}
+        wanted = ends(self.chain, layers)
         found: Layers = {}
         state: Windows | Tensor = changed
         for i, step in enumerate(self.chain.steps):
             state = self._after(i, step, state)
-            for layer, end in ends.items():
+            for layer, end in wanted.items():
                 if end == i + 1:
                     found[layer] = self._whole(end, state)
         return found, self._whole(len(self.chain.steps), state)

@@ -28,7 +28,7 @@ Examples = Mapping[str, Sequence[Sequence[Picture]]]
 
 def draw(
     table: pd.DataFrame, examples: Examples, names: Sequence[str], crop: int, path: Path,
-    title: str, *, relative: bool = False,
+    title: str,
 ) -> None:  # fmt: skip
     """The paper's 3 x 4 panels; writes `path` with each suffix of `features.FORMATS`.
 
@@ -37,7 +37,6 @@ def draw(
         examples: of each kind, for each image some transformed ones (h, w, 3) between 0 and 1,
             from the least amount to the largest.
         names: of the images, in the order in which they come in the table.
-        relative: distances are divided by the norm of the features of the image as it is.
     """
     kinds, layers = table["kind"].unique(), table["layer"].unique()
     figure, axes = plt.subplots(
@@ -49,11 +48,8 @@ def draw(
         _examples(line[0], examples[kind], colours, table.loc[table["kind"] == kind, "amount"])
         rows = table[table["kind"] == kind]
         for axis, layer in zip(line[1:-1], layers, strict=True):
-            what = "relative" if relative else "distance"
-            _curves(axis, rows[rows["layer"] == layer], what, colours)
-            axis.set_ylabel(f"{layer}: {'relative' if relative else 'Euclidean'} distance")
-            if relative:  # the layers' panels are there to be compared
-                axis.set_ylim(0, 1.05 * table["relative"].max())
+            _curves(axis, rows[rows["layer"] == layer], "distance", colours)
+            axis.set_ylabel(f"{layer}: Euclidean distance")
         _curves(line[-1], rows[rows["layer"] == layers[0]], "probability", colours)
         line[-1].set(ylabel="P(true class)", ylim=(-0.02, 1.02))
         for axis in line[1:]:

@@ -1,8 +1,9 @@
-"""What a trained network is given besides images: the mean image's crop, and grey."""
+"""What a trained network is given: pictures, grey, and the names of its classes."""
 
-from pathlib import Path
+from collections.abc import Sequence
 
-import torch
+import numpy as np
+from PIL import Image
 from torch import Tensor
 
 from zfrepro.data import picture
@@ -21,14 +22,10 @@ def grey(trained: Trained, value: float) -> Tensor:
     return (value - mean_crop(trained)).permute(2, 0, 1)
 
 
-def prepared(trained: Trained, path: Path) -> Pixels:
-    """A picture as this network's images are prepared, (S, S, 3).
-
-    Raises:
-        OSError: no such file.
-        ValueError: it holds no picture.
-    """
-    return picture.read(path, trained.image_size, trained.resize_filter).pixels
+def prepared(trained: Trained, images: Sequence[Image.Image]) -> Pixels:
+    """Pictures as this network's images are prepared, (N, S, S, 3)."""
+    size, how = trained.image_size, trained.resize_filter
+    return np.stack([picture.fitted(image, size, how) for image in images])
 
 
 def class_number(trained: Trained, word: str | None) -> int | None:
@@ -59,9 +56,3 @@ def class_name(trained: Trained, number: int) -> str:
     """The first of a class' names."""
     identity, name = trained.classes[number]
     return name.split(",")[0] or identity
-
-
-def stacked(trained: Trained, images: Pixels) -> Tensor:
-    """Prepared images (N, S, S, 3) as the network's input for their central crops (N, 3, c, c)."""
-    crops = torch.from_numpy(picture.centre(images, trained.crop)).float() - mean_crop(trained)
-    return crops.permute(0, 3, 1, 2)
