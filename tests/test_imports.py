@@ -22,7 +22,7 @@ FLOORS = [
         "zfrepro.invariance",
         "zfrepro.occlusion",
         "zfrepro.correspondence",
-    ],  # fmt: skip
+    ],
     ["pipelines"],
     ["zfrepro.cost", "zfrepro.plan"],  # which look at what the stages will do
 ]

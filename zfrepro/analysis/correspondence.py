@@ -27,6 +27,7 @@ from zfrepro.analysis.responses import respond
 from zfrepro.data.annotations import Point
 
 RANDOM = "random"
+ROUNDING = 1e-6  # of an image's largest activation
 PARTS = ("right_eye", "left_eye", "nose")  # the paper's
 
 Pairs = npt.NDArray[np.float64]  # (N, N), of two images each
@@ -118,8 +119,7 @@ def consistency(
     for name, squares in placed(landmarks, side, images.shape[-1], draws=draws, seed=seed):
         hidden = _features(chain, masked(images, grey, squares, side), layers, batch)
         for layer in layers:
-            signs = (clean[layer] - hidden[layer]).sign().to(torch.int8)
-            found.setdefault((name, layer), []).append(signs)
+            found.setdefault((name, layer), []).append(_signs(clean[layer], hidden[layer]))
     return {
         key: Consistency(
             np.stack([hamming(each) for each in signs]),
@@ -141,6 +141,13 @@ def placed(
     anywhere = np.stack([random_corners(each, side, crop, draws, rng) for each in taken])
     for draw in range(draws):
         yield RANDOM, anywhere[:, draw]
+
+
+def _signs(clean: Tensor, hidden: Tensor) -> Tensor:
+    """int8 (N, features): of the change; 0 where it is as small as rounding."""
+    change = clean - hidden
+    least = ROUNDING * clean.abs().amax(1, keepdim=True)
+    return change.where(change.abs() > least, 0).sign().to(torch.int8)
 
 
 def _features(chain: Chain, images: Tensor, layers: Sequence[str], batch: int) -> dict[str, Tensor]:
