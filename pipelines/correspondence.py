@@ -193,7 +193,7 @@ def report(
         f"* {layer}, {part.replace('_', ' ')}: {100 * row['changed']:.1f} % change; "
         f"{100 * row['disagreement']:.1f} % of those that change in both images "
         "in opposite directions\n"
-        for (layer, part), row in means.iterrows()
+        for (layer, part), row in means.to_dict("index").items()
     )
     return (
         f"{HEAD}Square of {side}/{PAPER_CROP} of the crop, grey {value}; {settings['draws']} "

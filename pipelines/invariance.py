@@ -116,7 +116,7 @@ def small_shifts(table: pd.DataFrame, crop: int, settings: Config) -> Shifts:
 def measures(shifts: Shifts, images: int) -> dict[str, float]:
     values: dict[str, float] = {"images": images}
     for (kind, layer), by_image in shifts.items():
-        values |= flat(f"{kind}/{layer}", bootstrap.of_images(by_image.to_numpy()))
+        values |= flat(f"{kind}/{layer}", bootstrap.of_images(by_image))
     for kind, difference in differences(shifts).items():
         values |= flat(f"{kind}/difference", difference)
     return values
@@ -132,7 +132,7 @@ def differences(shifts: Shifts) -> dict[str, bootstrap.Interval]:
     found = {}
     for kind in dict.fromkeys(kind for kind, _ in shifts):
         first, *_, last = (values for (of, _), values in shifts.items() if of == kind)
-        found[kind] = bootstrap.of_images((first - last).to_numpy())
+        found[kind] = bootstrap.of_images(first - last)
     return found
 
 
@@ -141,7 +141,7 @@ def report(shifts: Shifts, means: pd.DataFrame, crop: int, settings: Config) -> 
     lines = [
         f"* {kind}, {layer}: {found.mean:.3f} [{found.low:.3f}, {found.high:.3f}]\n"
         for (kind, layer), values in shifts.items()
-        for found in [bootstrap.of_images(values.to_numpy())]
+        for found in [bootstrap.of_images(values)]
     ]
     verdicts = [
         "* " + verdict(f"{kind}: {first} moves further than {last}", found)

@@ -157,9 +157,9 @@ def summary(table: pd.DataFrame) -> dict[str, bootstrap.Interval]:
         return {}
     by_image = known.groupby("image")[["on", "off"]].mean()
     return {
-        "drop_on_object": bootstrap.of_images(by_image["on"].to_numpy()),
-        "drop_off_object": bootstrap.of_images(by_image["off"].to_numpy()),
-        "difference": bootstrap.of_images((by_image["on"] - by_image["off"]).to_numpy()),
+        "drop_on_object": bootstrap.of_images(by_image["on"]),
+        "drop_off_object": bootstrap.of_images(by_image["off"]),
+        "difference": bootstrap.of_images(by_image["on"] - by_image["off"]),
     }
 
 

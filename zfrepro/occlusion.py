@@ -62,7 +62,7 @@ def occlude(args: argparse.Namespace) -> str:
     )  # fmt: skip
     names = [inputs.class_name(trained, number) for number in range(len(trained.classes))]
     projections = occlusion.projections(deconvnet, args.layer, found.map, image)
-    row = drawing.Row(crops / np.float32(255), projections, found, None, names)
+    row = drawing.Row(crops.astype(np.float32) / np.float32(255), projections, found, None, names)
     out = (args.out or Path(f"{args.image.stem}.occlusion.png")).with_suffix(".png")
     drawing.draw([row], args.layer, out, f"{args.image.name}: what a grey square hides")
     with files.atomic_path(out.with_suffix(".csv")) as path:

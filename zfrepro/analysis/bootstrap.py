@@ -20,10 +20,11 @@ class Interval(NamedTuple):
     high: float
 
 
-def of_images(values: Values, seed: int = 0) -> Interval:
+def of_images(values: npt.ArrayLike, seed: int = 0) -> Interval:
     """Of values (N,), one an image."""
-    drawn = _counts(len(values), seed) @ values / len(values)
-    return _interval(float(values.mean()), drawn)
+    known = np.asarray(values, dtype=np.float64)
+    drawn = _counts(len(known), seed) @ known / len(known)
+    return _interval(float(known.mean()), drawn)
 
 
 def of_pairs(values: Values, seed: int = 0) -> Interval:

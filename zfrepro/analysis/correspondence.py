@@ -151,13 +151,13 @@ def _signs(clean: Tensor, hidden: Tensor) -> Tensor:
 
 
 def _features(chain: Chain, images: Tensor, layers: Sequence[str], batch: int) -> dict[str, Tensor]:
-    parts = [respond(chain, part, layers)[0] for part in images.split(batch)]
+    parts = [respond(chain, part, layers)[0] for part in torch.split(images, batch)]
     return {layer: torch.cat([part[layer].flatten(1) for part in parts]) for layer in layers}
 
 
 def hamming(signs: Tensor) -> Pairs:
     """Share of features whose signs (N, features) differ, for each pair of images."""
-    same = sum(_products(signs == value) for value in (-1, 0, 1))
+    same = np.sum([_products(signs == value) for value in (-1, 0, 1)], axis=0)
     distance: Pairs = 1 - same / signs.shape[1]
     return distance
 

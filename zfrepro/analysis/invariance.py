@@ -152,7 +152,7 @@ def curves(
     label = int(logits[0].argmax()) if label is None else label
     moved: dict[str, list[Tensor]] = {layer: [] for layer in layers}
     probabilities = []
-    for part in inputs[1:].split(batch):
+    for part in torch.split(inputs[1:], batch):
         found, logits = respond(chain, part, layers)
         for layer in layers:
             moved[layer].append((found[layer] - original[layer]).flatten(1).norm(dim=1))

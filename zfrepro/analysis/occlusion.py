@@ -42,13 +42,13 @@ class Square:
         Raises:
             ValueError: it does not fit there, or is no square.
         """
-        scaled = [max(round(length * crop / PAPER_CROP), 1) for length in (side, stride)]
-        if side < 1 or stride < 1 or scaled[0] > crop:
+        here, step = (max(round(length * crop / PAPER_CROP), 1) for length in (side, stride))
+        if side < 1 or stride < 1 or here > crop:
             raise ValueError(
-                f"a square of {side} pixels of {PAPER_CROP} (here {scaled[0]} of {crop}) at a "
+                f"a square of {side} pixels of {PAPER_CROP} (here {here} of {crop}) at a "
                 f"stride of {stride} covers no part of an image"
             )
-        return cls(*scaled, value)
+        return cls(here, step, value)
 
     def starts(self, size: int) -> list[int]:
         """First rows (or columns) of the square's places; the last may reach over the edge."""
@@ -121,7 +121,7 @@ def occlude(
     places = torch.cartesian_prod(torch.tensor(rows), torch.tensor(columns)).to(image.device)
     reruns = Reruns(chain, image)
     found = []
-    for part in places.split(batch):
+    for part in torch.split(places, batch):
         maps, logits = reruns.respond(_covered(image, grey, square, part), [layer])
         scores = logits.softmax(1)
         values = (maps[layer][:, number].sum((1, 2)), scores[:, label], scores.argmax(1))

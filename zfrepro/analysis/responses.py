@@ -34,7 +34,8 @@ def respond(chain: Chain, images: Tensor, layers: Sequence[str]) -> tuple[Layers
     Raises:
         ChainError: no such layer.
     """
-    wanted, found, x = ends(chain, layers), {}, images
+    wanted, x = ends(chain, layers), images
+    found: Layers = {}
     for i, step in enumerate(chain.steps, start=1):
         x = step.run(x)
         found |= {layer: x for layer, end in wanted.items() if end == i}

@@ -82,7 +82,8 @@ def draw_table(table: pd.DataFrame, path: Path, title: str) -> None:
         table: of `pipelines.correspondence`; columns <layer>_mean, <layer>_std, <layer>_low and
             <layer>_high, and the paper's <layer>_paper and <layer>_paper_std.
     """
-    layers = [column.removesuffix("_mean") for column in table if column.endswith("_mean")]
+    means = [str(column) for column in table if str(column).endswith("_mean")]
+    layers = [column.removesuffix("_mean") for column in means]
     figure, axes = plt.subplots(
         1, len(layers), figsize=(5 * len(layers), 0.9 + 0.6 * len(table)), sharey=True,
         squeeze=False, layout="constrained",

@@ -91,8 +91,12 @@ def _draw_projections(axis: Axes, row: Row) -> None:
     """This image's projection with a frame, then the others'; each beside its picture."""
     contrasted = mosaic.signed(row.projections)
     pairs = [
-        mosaic.beside(*(mosaic.enlarge(each, TILE, smooth=True) for each in pair), gap=2)
-        for pair in zip(contrasted, row.pictures, strict=True)
+        mosaic.beside(
+            mosaic.enlarge(projection, TILE, smooth=True),
+            mosaic.enlarge(picture, TILE, smooth=True),
+            gap=2,
+        )
+        for projection, picture in zip(contrasted, row.pictures, strict=True)
     ]
     axis.imshow(mosaic.grid(pairs, 1 if len(pairs) == 1 else 2, gap=6), interpolation="none")
     axis.add_patch(
