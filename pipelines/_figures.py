@@ -12,6 +12,7 @@ from torch import Tensor
 
 from zfrepro import config, files
 from zfrepro.analysis import strongest
+from zfrepro.analysis.bootstrap import Interval
 from zfrepro.analysis.deconv import Deconvnet
 from zfrepro.config import Config
 from zfrepro.data.store import PreparedSet, Split
@@ -57,6 +58,20 @@ def made_from(name: str, settings: Config) -> Config:
 def trained(network: str) -> Trained:
     """The network that an experiment has trained."""
     return load(RUNS / network / "weights.pt")
+
+
+def networks(settings: Config) -> list[str]:
+    """The network that is shown, and the others that give the spread."""
+    return [settings["network"], *settings["others"]]
+
+
+def verdict(claim: str, difference: Interval) -> str:
+    """Whether a claim holds, by the interval of a difference that is above 0 where it does."""
+    if difference.low > 0:
+        return f"{claim}: as in the paper, the interval lies above 0."
+    if difference.high < 0:
+        return f"{claim}: the other way round here, the interval lies below 0."
+    return f"{claim}: not shown here, the interval holds 0."
 
 
 def recipe(network: str) -> Config:

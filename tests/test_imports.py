@@ -21,7 +21,15 @@ FLOORS = [
     ["zfrepro.data", "zfrepro.models"],
     ["zfrepro.training", "zfrepro.analysis", "zfrepro.transfer"],
     ["zfrepro.report", "zfrepro.tracking", "zfrepro.serving"],
-    ["zfrepro.train", "zfrepro.evaluate", "zfrepro.deconv"],
+    [
+        "zfrepro.train",
+        "zfrepro.evaluate",
+        "zfrepro.arguments",
+        "zfrepro.deconv",
+        "zfrepro.invariance",
+        "zfrepro.occlusion",
+        "zfrepro.correspondence",
+    ],
     ["pipelines"],
     ["zfrepro.cost", "zfrepro.plan"],  # which look at what the stages will do
 ]

@@ -1,0 +1,116 @@
+"""`python -m zfrepro.occlusion`, `.invariance` and `.correspondence` on a user's own pictures."""
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from tests.run_folders import save_weights
+from zfrepro import correspondence, invariance, occlusion
+
+LANDMARKS = "image,right_eye_x,right_eye_y,tail_x,tail_y\n"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a network, three pictures of different sizes, and landmarks."""
+    monkeypatch.chdir(tmp_path)
+    save_weights(tmp_path / "weights.pt")
+    rng = np.random.default_rng(0)
+    for name, size in (("a", (50, 80)), ("b", (64, 64)), ("c", (90, 70))):
+        Image.fromarray(rng.integers(256, size=(*size, 3), dtype=np.uint8)).save(f"{name}.png")
+    lines = "a.png,40,20,45,33\nb.png,20,20,40,44\nc.png,30,30,50.5,60\n"
+    (tmp_path / "landmarks.csv").write_text(LANDMARKS + lines)
+    (tmp_path / "text.csv").write_text("not a picture")
+    return tmp_path
+
+
+def run(module: ModuleType, monkeypatch: pytest.MonkeyPatch, *args: str) -> None:
+    monkeypatch.setattr(sys, "argv", [module.__name__, *args])
+    module.main()
+
+
+def picture(path: Path) -> None:
+    with Image.open(path) as image:
+        assert min(image.size) > 300
+
+
+def test_occlusion(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(occlusion, monkeypatch, "a.png", "weights.pt", "--layer", "conv1", "--class", "cup")
+    said = capsys.readouterr().out
+    picture(here / "a.occlusion.png")
+    maps = pd.read_csv(here / "a.occlusion.csv")
+    assert len(maps) == 25**2  # of 28 pixels: a square of four, pixel by pixel
+    assert "cup: probability" in said
+    assert f"and {maps['probability'].min():.3f} with" in said
+
+
+def test_invariance(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(
+        invariance, monkeypatch, "a.png", "c.png", "--network", "weights.pt", "--layers", "conv1",
+        "fc2", "--rotation", "0", "180", "90", "--classes", "3", "n02", "--out", "moved.png",
+    )  # fmt: skip
+    picture(here / "moved.png")
+    table = pd.read_csv(here / "moved.csv")
+    assert set(table["image"]) == {"a.png", "c.png"}
+    assert set(table["layer"]) == {"conv1", "fc2"}
+    turned = table[(table["kind"] == "rotation") & (table["layer"] == "fc2")]
+    assert turned["amount"].tolist() == [0, 90, 180] * 2
+    assert f"{turned['relative'].max():.3f}" in capsys.readouterr().out
+
+
+def test_correspondence(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(
+        correspondence, monkeypatch, "landmarks.csv", "weights.pt", "--layers", "conv1",
+        "--out", "table.csv",
+    )  # fmt: skip
+    table = pd.read_csv(here / "table.csv").set_index("occlusion")
+    assert list(table.index) == ["right_eye", "tail", "random"]
+    assert table["conv1_mean"].between(0, 1).all()
+    assert table.loc["right_eye", "conv1_paper"] == 0.067
+    assert np.isnan(table.loc["tail", "conv1_paper"])
+    said = capsys.readouterr().out
+    assert f"| right eye | 0.067 ± 0.007 | {table.loc['right_eye', 'conv1_mean']:.3f} ±" in said
+
+
+@pytest.mark.parametrize(
+    ("module", "args", "message"),
+    [
+        (occlusion, "none.png W", "none.png"),
+        (occlusion, "text.csv W", r"text\.csv cannot be read"),
+        (occlusion, "a.png W --layer conv5", "no layer conv5 .* network has conv1, fc2"),
+        (occlusion, "a.png W --layer fc2", "fc2 is a full layer"),
+        (occlusion, "a.png W --layer conv1 --class dog", "'dog' names none of .* 4 classes"),
+        (occlusion, "a.png W --layer conv1 --class crane", "'crane' names 2 of"),
+        (occlusion, "a.png W --layer conv1 --side 300", "square of 300 pixels of 224"),
+        (invariance, "a.png --network W --layers conv1 fc7", r"no layer fc7 \(an experiment may"),
+        (invariance, "a.png --network W --scale 0 1 0.1", "scale starts at 0"),
+        (invariance, "a.png b.png --network W --classes 1", "1 classes of 2 pictures"),
+        (correspondence, "none.csv W", "none.csv"),
+        (correspondence, "empty.csv W", r"empty\.csv is empty"),
+        (correspondence, "header.csv W", "holds no landmarks"),
+        (correspondence, "one.csv W", "holds one picture"),
+        (correspondence, "outside.csv W", "b.png: tail at .* outside the picture of 64 x 64"),
+        (correspondence, "landmarks.csv W --layers conv9", "no layer conv9"),
+    ],
+)
+def test_what_is_wrong_is_one_line(
+    module: ModuleType, args: str, message: str, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = LANDMARKS + "a.png,40,20,45,33\n"
+    contents = {"empty": "", "header": LANDMARKS, "one": one,
+                "outside": one + "b.png,20,20,64,44\n"}  # fmt: skip
+    for name, content in contents.items():
+        (here / f"{name}.csv").write_text(content)
+    with pytest.raises(SystemExit, match=rf"^error: .*{message}"):
+        run(module, monkeypatch, *args.replace("W", "weights.pt").split())

@@ -1,0 +1,135 @@
+"""The stages of figures 5, 7 and 8 on small random networks, with annotations and without."""
+
+import json
+import shutil
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from pipelines import _figures, correspondence, invariance, occlusion
+from tests.project import Project
+from zfrepro import config
+from zfrepro.analysis import bootstrap
+from zfrepro.data.store import PreparedSet
+from zfrepro.models.convnet import build
+from zfrepro.training import trained
+from zfrepro.training.trained import Trained
+
+NETWORKS = ["one", "two"]
+CROP, IMAGE_SIZE = 56, 64
+SETTINGS = config.load(config.CONF / "analysis.yaml")
+
+
+@pytest.fixture
+def results(prepared_project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Prepared images, two random networks, and the stages pointed there."""
+    source = PreparedSet.open(prepared_project.root / "results" / "prepared" / "source")
+    shutil.copytree(source.folder, tmp_path / "prepared" / "source")
+    spec = config.compose(["+experiment=tab3_zfnet", "profile=smoke", "model.width=0.125"])["model"]
+    for seed, name in enumerate(NETWORKS):
+        net = build(**spec, classes=len(source.classes), crop=CROP, seed=seed)
+        with torch.no_grad():
+            net.fc8.weight.mul_(300)  # so that classes differ in probability
+        folder = tmp_path / "runs" / name
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text(json.dumps({"fingerprint": name, "seed": seed}))
+        trained.save(
+            Trained(net, torch.from_numpy(source.mean), IMAGE_SIZE, CROP, list(source.classes),
+                    "bilinear"),
+            folder / "weights.pt",
+        )  # fmt: skip
+    monkeypatch.setattr(config, "CHECKPOINTS", tmp_path / "checkpoints")
+    monkeypatch.setattr(_figures, "RUNS", tmp_path / "runs")
+    for stage, figure in ((invariance, 5), (occlusion, 7), (correspondence, 8)):
+        monkeypatch.setattr(stage, "RESULTS", tmp_path)
+        monkeypatch.setattr(stage, "FIGURES", tmp_path / "figures" / f"figure{figure}")
+    monkeypatch.setattr(correspondence, "TABLE", tmp_path / "tables" / "table1.csv")
+    return tmp_path
+
+
+def settings(stage: ModuleType, **changes: Any) -> dict[str, Any]:
+    name = stage.__name__.split(".")[-1]
+    return {**SETTINGS[name], "network": "one", "others": ["two"], "images": 12, **changes}
+
+
+def read(results: Path, figure: int) -> tuple[dict[str, float], str]:
+    folder = results / "figures" / f"figure{figure}"
+    return json.loads((folder / "measures.json").read_text()), (folder / "report.md").read_text()
+
+
+def test_figure_5(results: Path) -> None:
+    invariance.run(settings(invariance, rotation=[0, 350, 50], translation=[-60, 60, 20]))
+    folder = results / "figures" / "figure5"
+    curves, means = (pd.read_csv(folder / f"{name}.csv") for name in ("curves", "means"))
+    assert curves["image"].nunique() == 12
+    one = means[(means["network"] == "one") & (means["layer"] == "fc7")]
+    by_amount = curves[curves["layer"] == "fc7"].groupby(["kind", "amount"])["relative"].mean()
+    for row in one.to_dict("records"):
+        assert row["relative"] == pytest.approx(by_amount[row["kind"], row["amount"]], abs=1e-4)
+    measures, report = read(results, 5)
+    small = means[(means["kind"] == "translation") & (means["amount"].abs() == 5)]
+    for layer in ("conv1", "fc7"):
+        expected = small[small["layer"] == layer]["relative"].mean()
+        assert measures[f"translation/{layer}"] == pytest.approx(expected, abs=1e-4)
+    assert f"translation, conv1: {measures['translation/conv1']:.3f}" in report
+    assert (folder / "figure5.png").is_file()
+    assert (folder / "means.pdf").is_file()
+
+
+def test_figure_7(results: Path) -> None:
+    occlusion.run(settings(occlusion, shown=2))
+    folder = results / "figures" / "figure7"
+    drops = pd.read_csv(folder / "drops.csv")
+    assert drops.groupby("network")["image"].nunique().tolist() == [12, 12]
+    known = drops.dropna()
+    difference = (known["on"] - known["off"]).groupby(known["image"]).mean()
+    measures, report = read(results, 7)
+    assert measures["difference"] == pytest.approx(difference.mean(), abs=1e-4)
+    assert measures["scored"] == len(difference)
+    assert f"{measures['scored']} images with object" in report
+    maps = pd.read_csv(folder / "maps.csv")
+    assert len(maps) == maps["image"].nunique() * 25**2
+    assert (folder / "figure7.png").is_file()
+
+
+def test_table_1_and_figure_8(results: Path) -> None:
+    correspondence.run(settings(correspondence, draws=3))
+    table = pd.read_csv(results / "tables" / "table1.csv").set_index("occlusion")
+    networks = pd.read_csv(results / "figures" / "figure8" / "networks.csv")
+    measures, report = read(results, 8)
+    assert measures["images"] == 12
+    for (part, layer), mean in networks.groupby(["occlusion", "layer"])["hamming"].mean().items():
+        assert table.loc[part, f"{layer}_mean"] == pytest.approx(mean, abs=2e-4)
+        assert measures[f"{layer}/{part}"] == pytest.approx(mean, abs=2e-4)
+    assert table.loc["random", "conv5_paper"] == 0.107
+    assert "conv5, nose more consistent than random places" in report
+    for name in ("tables/table1.png", "tables/table1.md", "figures/figure8/figure8.pdf"):
+        assert (results / name).is_file()
+
+
+def test_without_annotations_there_is_a_figure_but_no_score(results: Path) -> None:
+    shutil.rmtree(results / "prepared" / "source" / "annotations")
+    occlusion.run(settings(occlusion, shown=1, images=3))
+    assert read(results, 7) == ({"images": 3}, read(results, 7)[1])
+    assert "No score: nothing says where the objects are" in read(results, 7)[1]
+    assert (results / "figures" / "figure7" / "figure7.png").is_file()
+    correspondence.run(settings(correspondence))
+    assert "No two images with landmarks" in read(results, 8)[1]
+    table = pd.read_csv(results / "tables" / "table1.csv")
+    assert table["conv5_mean"].isna().all()
+    assert table["conv5_paper"].tolist() == [0.067, 0.069, 0.079, 0.107]
+    assert (results / "tables" / "table1.png").is_file()
+
+
+def test_a_network_without_layer_7_says_so(results: Path) -> None:
+    with pytest.raises(ValueError, match=r"no layer fc9 \(an experiment may have removed it\)"):
+        invariance.run(settings(invariance, layers=["conv1", "fc9"], images=1))
+
+
+def test_a_verdict_follows_the_interval() -> None:
+    for low, high, word in ((0.1, 0.3, "as in"), (-0.3, -0.1, "other way"), (-1, 1, "not shown")):
+        assert word in _figures.verdict("It holds", bootstrap.Interval(0.2, low, high))

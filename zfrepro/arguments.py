@@ -1,0 +1,64 @@
+"""What the commands that look into a network have in common on their command lines."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from zfrepro import config, files
+
+NETWORK = (
+    "a weights.pt, a run's folder, an experiment that has been trained, or model=NAME for a "
+    "published network"
+)
+
+
+def parser(program: str, description: str) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog=program,
+        description=description,
+        epilog=f"Published networks: {', '.join(config.published_models())}; "
+        "model.published.weights=FILE may follow model=NAME.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def add_network(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("network", nargs="+", help=NETWORK)
+
+
+def add_square(parser: argparse.ArgumentParser, *, stride: int | None = None) -> None:
+    """The grey square's side and value; and its stride, where it moves."""
+    parser.add_argument(
+        "--side", type=positive, default=32, metavar="N",
+        help="of the square, in pixels of a crop of 224, scaled to the network's (default: 32)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--grey", type=float, default=128.0, metavar="VALUE", help="0 to 255 (default: 128)"
+    )
+    if stride is not None:
+        parser.add_argument(
+            "--stride", type=positive, default=stride, metavar="N",
+            help=f"of the square, in pixels of a crop of 224 (default: {stride})",
+        )  # fmt: skip
+
+
+def add_out(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help=f"the picture (default: {default})"
+    )
+
+
+def positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return int(text)
+
+
+def answer(question: Callable[[], str]) -> None:
+    """Prints the answer; what the user can mend ends the command with one line."""
+    files.exit_on_signals()
+    try:
+        print(question())
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {error}")

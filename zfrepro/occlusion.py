@@ -1,0 +1,80 @@
+"""What a network loses where a square hides it: `python -m zfrepro.occlusion cat.jpg tab3_zfnet`.
+
+Draws, for one picture, figure 7's maps over the places of a grey square.
+"""
+
+import argparse
+from pathlib import Path
+
+from zfrepro import arguments
+from zfrepro.evaluate import weights_of
+
+
+def main() -> None:
+    parser = arguments.parser(
+        "zfrepro.occlusion",
+        "Moves a grey square over a picture: how a map's activation, the class' probability and\n"
+        "the most probable class change (figure 7).",
+    )
+    parser.add_argument("image", type=Path, help="a picture of any size")
+    arguments.add_network(parser)
+    parser.add_argument(
+        "--layer", default="conv5", help="a convolutional layer, by its name (default: conv5)"
+    )
+    parser.add_argument(
+        "--class", dest="label", metavar="CLASS",
+        help="true class: a number, an identifier or a name (default: the most probable one)",
+    )  # fmt: skip
+    arguments.add_square(parser, stride=8)
+    arguments.add_out(parser, "IMAGE.occlusion.png; a PDF and a CSV of the maps go beside it")
+    args = parser.parse_intermixed_args()
+    arguments.answer(lambda: occlude(args))
+
+
+def occlude(args: argparse.Namespace) -> str:
+    """Draws the maps; returns what the network makes of the picture, covered and not.
+
+    Raises:
+        OSError: no such picture or network.
+        ValueError: one of them cannot be read; or there is no such layer or class.
+    """
+    import numpy as np
+
+    from zfrepro import files
+    from zfrepro.analysis import occlusion
+    from zfrepro.analysis.deconv import Deconvnet
+    from zfrepro.data import picture
+    from zfrepro.models.memory import keep_freed_memory
+    from zfrepro.report import occlusion as drawing
+    from zfrepro.training import inputs
+    from zfrepro.training.trained import centred, load
+
+    keep_freed_memory()
+    content = picture.load(args.image)
+    trained = load(weights_of(args.network))
+    square = occlusion.Square.of(trained.crop, side=args.side, stride=args.stride, value=args.grey)
+    crops = picture.centre(inputs.prepared(trained, [content]), trained.crop)
+    image = centred(trained, crops)
+    deconvnet = Deconvnet(trained.net)
+    found = occlusion.occlude(
+        deconvnet.chain, image[0], inputs.grey(trained, square.value), square, args.layer,
+        inputs.class_number(trained, args.label),
+    )  # fmt: skip
+    names = [inputs.class_name(trained, number) for number in range(len(trained.classes))]
+    projections = occlusion.projections(deconvnet, args.layer, found.map, image)
+    row = drawing.Row(crops.astype(np.float32) / np.float32(255), projections, found, None, names)
+    out = (args.out or Path(f"{args.image.stem}.occlusion.png")).with_suffix(".png")
+    drawing.draw([row], args.layer, out, f"{args.image.name}: what a grey square hides")
+    with files.atomic_path(out.with_suffix(".csv")) as path:
+        found.to_table().to_csv(path, index=False, float_format="%.5g")
+    least = np.unravel_index(found.probability.argmin(), found.probability.shape)
+    return (
+        f"{out}:\n  {names[found.label]}: probability {found.clean_probability:.3f}, and "
+        f"{found.probability[least]:.3f} with the square at row {found.rows[least[0]]}, column "
+        f"{found.columns[least[1]]}\n  {args.layer} map {found.map}: sum "
+        f"{found.clean_activation:.3g}, at least {found.activation.min():.3g}"
+    )
+
+
+if __name__ == "__main__":
+    main()
