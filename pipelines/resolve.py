@@ -1,7 +1,8 @@
 """Stage `resolve`: every experiment at the size that params.yaml names, fully resolved.
 
 Writes results/configs/<experiment>.yaml; since all experiments share their images,
-results/configs/sets/source.yaml; and, for the figures, results/configs/analysis.yaml.
+results/configs/sets/source.yaml; for the figures, results/configs/analysis.yaml; and for the other
+sets, results/configs/transfer.yaml.
 """
 
 from zfrepro import config
@@ -23,6 +24,7 @@ def main() -> None:
             )
         atomic_write(config.CONFIGS / f"{name}.yaml", config.to_yaml(resolved))
     atomic_write(config.CONFIGS / "analysis.yaml", config.to_yaml(config.compose_analysis()))
+    atomic_write(config.CONFIGS / "transfer.yaml", config.to_yaml(config.compose_transfer()))
     if shared is not None:
         atomic_write(config.CONFIGS / "sets" / "source.yaml", config.to_yaml(shared))
 

@@ -111,6 +111,23 @@ def compose_analysis(overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(explain(error, "analysis")) from error
 
 
+def compose_transfer(overrides: Sequence[str] = ()) -> Config:
+    """`conf/transfer.yaml` at the size that `params.yaml` names: features on other sets.
+
+    Raises:
+        ConfigError: an unknown key, or a profile without a file in `conf/transfer/`.
+    """
+    size = [] if any(o.startswith("transfer=") for o in overrides) else [_params("profile")]
+    try:
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            composed = hydra.compose(
+                "transfer", overrides=[*(f"transfer={name}" for name in size), *overrides]
+            )
+            return _plain(composed)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(explain(error, "transfer")) from error
+
+
 def resolve(config: DictConfig) -> Config:
     """`config` with every interpolation replaced by its value, as plain dicts and lists.
 
@@ -181,8 +198,9 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _skeleton(root: str) -> DictConfig:
+    choices = {"config": with_profile([]), "transfer": ["transfer=paper"]}
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        return hydra.compose(root, overrides=with_profile([]) if root == "config" else [])
+        return hydra.compose(root, overrides=choices.get(root, []))
 
 
 def _keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
