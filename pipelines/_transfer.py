@@ -23,12 +23,18 @@ from zfrepro.transfer import features, probe
 from zfrepro.transfer.protocol import Fold, Labels, draw
 
 RESULTS = config.ROOT / "results"
+ABSENT = "absent"  # what `prepare` leaves of a set that the profile has not
 COLUMNS = [
     "set", "arm", "classifier", "layer", "images_a_class", "fold", "seed", "accuracy", "strength",
     "classes", "fewest_tested",
 ]  # fmt: skip
 
 Row = dict[str, Any]
+
+
+def is_absent(name: str) -> bool:
+    """Whether the profile lacks the set, as stage `prepare` found."""
+    return (RESULTS / "prepared" / name / ABSENT).is_file()
 
 
 class UnfitError(ValueError):
@@ -84,8 +90,7 @@ class Target:
         folder = RESULTS / "prepared" / name
         if not (folder / "manifest.json").is_file():
             raise FileNotFoundError(
-                f"there are no prepared images in {folder}: `dvc repro prepare@{name}` prepares "
-                "them, or leave the set out of `sets` in conf/transfer/<profile>.yaml"
+                f"there are no prepared images in {folder}: `dvc repro prepare@{name}` makes them"
             )
         self.name, self.network = name, network
         self.prepared = PreparedSet.open(folder)

@@ -115,7 +115,7 @@ def _write(
 def _write_figure(settings: Config) -> None:
     folds = _folds("transfer/caltech256")
     found = transfer.summary(folds)
-    figure9.draw(found, FIGURE / "figure9", f"here, profile of {settings['network']}")
+    figure9.draw(found, FIGURE / "figure9", f"here: {settings['network']}")
     curves = pd.concat([
         found.assign(source="here"),
         figure9.published().rename(columns={"row": "arm"}).assign(source="paper"),

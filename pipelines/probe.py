@@ -5,7 +5,7 @@ Writes results/probe/folds.csv, an accuracy for each fold of each classifier, la
 
 from tqdm import tqdm
 
-from pipelines._transfer import RESULTS, Classes, Network, Row, stage, write_folds
+from pipelines._transfer import RESULTS, Classes, Network, Row, is_absent, stage, write_folds
 from zfrepro.config import Config
 
 CLASSIFIERS = ("svm", "softmax")
@@ -15,7 +15,7 @@ def run(settings: Config) -> None:
     rows: list[Row] = []
     mine = settings["probe"]
     pairs = [(layer, classifier) for classifier in CLASSIFIERS for layer in mine[classifier]]
-    for name in (name for name in mine["images_a_class"] if name in settings["sets"]):
+    for name in (name for name in mine["images_a_class"] if not is_absent(name)):
         target = Classes(name, Network(settings["network"]), settings)
         folds = [target.fold(mine["images_a_class"][name], k) for k in range(mine["folds"])]
         target.features(target.split, [layer for layer, _ in pairs])

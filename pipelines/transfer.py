@@ -20,6 +20,7 @@ from pipelines._transfer import (
     Network,
     Row,
     Target,
+    is_absent,
     kept,
     stage,
     write_folds,
@@ -38,7 +39,7 @@ SETS = ("caltech101", "caltech256", "voc2012")
 
 def run(settings: Config, name: str) -> None:
     rows: list[Row] = []
-    if name in settings["sets"]:
+    if not is_absent(name):
         network = Network(settings["network"])
         rows = list((_voc if name == "voc2012" else _classes)(settings, name, network))
     write_folds(rows, OUT / name / "folds.csv")

@@ -114,8 +114,10 @@ def compose_analysis(overrides: Sequence[str] = ()) -> Config:
 def compose_transfer(overrides: Sequence[str] = ()) -> Config:
     """`conf/transfer.yaml` at the size that `params.yaml` names: features on other sets.
 
+    A profile without a file in `conf/transfer/` has the paper's numbers.
+
     Raises:
-        ConfigError: an unknown key, or a profile without a file in `conf/transfer/`.
+        ConfigError: an unknown key.
     """
     size = [] if any(o.startswith("transfer=") for o in overrides) else [_params("profile")]
     try:
