@@ -2,7 +2,8 @@
 
 Writes results/configs/<experiment>.yaml; since all experiments share their images,
 results/configs/sets/source.yaml; results/configs/sets/<set>.yaml for each transfer set, with `name:
-null` for one that the profile has not; and, for the figures, results/configs/analysis.yaml.
+null` for one that the profile has not, and transfer.yaml, what is done with them; and, for the
+figures, results/configs/analysis.yaml.
 """
 
 from zfrepro import config
@@ -24,6 +25,7 @@ def main() -> None:
             )
         atomic_write(config.CONFIGS / f"{name}.yaml", config.to_yaml(resolved))
     atomic_write(config.CONFIGS / "analysis.yaml", config.to_yaml(config.compose_analysis()))
+    atomic_write(config.CONFIGS / "transfer.yaml", config.to_yaml(config.compose_transfer()))
     sets = {name: {"name": None} for name in config.TRANSFER_SETS} | config.compose_sets()
     if shared is not None:
         sets["source"] = shared

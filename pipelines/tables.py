@@ -1,11 +1,13 @@
-"""Stage `tables`: tables 2 and 3 of the paper, ours beside the published, from stored predictions.
+"""Stage `tables`: tables 2 to 7 of the paper, ours beside the published, from stored results.
 
-Writes results/tables/table<N>.{csv,md,png} and the ensembles' predictions, in results/ensembles/.
+Writes results/tables/table<N>.{csv,md,png}, the ensembles' predictions, in results/ensembles/, and
+figure 9, which draws table 5 as a curve.
 """
 
 import argparse
 import shutil
 
+from pipelines import _transfer_tables
 from zfrepro import config, files
 from zfrepro.report import networks, tables
 from zfrepro.report.networks import TEST5, TOP1, TOP5, TRAIN
@@ -57,6 +59,7 @@ def main() -> None:
             title=title,
         )
         print(f"{title}\n\n{path.with_suffix('.md').read_text(encoding='utf-8')}")
+    _transfer_tables.write(config.load(config.CONFIGS / "transfer.yaml"))
 
 
 if __name__ == "__main__":

@@ -79,5 +79,5 @@ def test_an_edit_to_one_experiment_changes_its_configuration_alone(tmp_path: Pat
     before = resolved()
     edited.write_text(f"{edited.read_text()}training: {{lr: 0.02}}\n")
     after = resolved()
-    assert before.keys() == after.keys() == {*config.options("experiment"), "analysis"}
+    assert before.keys() == after.keys() == {*config.options("experiment"), "analysis", "transfer"}
     assert [name for name in after if after[name] != before[name]] == ["tab3_no_fc7"]

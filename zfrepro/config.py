@@ -134,6 +134,25 @@ def compose_analysis(overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(explain(error, "analysis")) from error
 
 
+def compose_transfer(overrides: Sequence[str] = ()) -> Config:
+    """`conf/transfer.yaml` at the size that `params.yaml` names: features on other sets.
+
+    A profile without a file in `conf/transfer/` has the paper's numbers.
+
+    Raises:
+        ConfigError: an unknown key.
+    """
+    size = [] if any(o.startswith("transfer=") for o in overrides) else [_params("profile")]
+    try:
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            composed = hydra.compose(
+                "transfer", overrides=[*(f"transfer={name}" for name in size), *overrides]
+            )
+            return _plain(composed)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(explain(error, "transfer")) from error
+
+
 def resolve(config: DictConfig) -> Config:
     """`config` with every interpolation replaced by its value, as plain dicts and lists.
 
@@ -209,8 +228,9 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _skeleton(root: str) -> DictConfig:
+    choices = {"config": with_profile([]), "transfer": ["transfer=paper"]}
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        return hydra.compose(root, overrides=with_profile([]) if root == "config" else [])
+        return hydra.compose(root, overrides=choices.get(root, []))
 
 
 def _keys(config: DictConfig, prefix: str = "") -> Iterator[str]:

@@ -30,21 +30,32 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 def bars(
-    table: pd.DataFrame, path: Path, *, label: str, pairs: dict[str, tuple[str, str]], title: str
+    table: pd.DataFrame,
+    path: Path,
+    *,
+    label: str,
+    pairs: dict[str, tuple[str, str]],
+    title: str,
+    measure: str = "error",
+    paper: str = "paper, on ImageNet",
 ) -> None:
     """Horizontal bars, ours and the paper's number for each row.
 
     Args:
         label: the column that names the rows.
-        pairs: name of an error to the columns of ours and of the paper's; one panel each. Where
+        pairs: name of a number to the columns of ours and of the paper's; one panel each. Where
             ours has columns `<ours>_low` and `<ours>_high`, they are drawn as an interval.
+        measure: what the numbers are, in percent.
+        paper: what the legend calls the paper's.
     """
     height = 0.6 + 0.55 * len(table)
     figure, axes = plt.subplots(
-        1, len(pairs), figsize=(5.2 * len(pairs), height), sharey=True, layout="constrained"
-    )
+        1, len(pairs), figsize=(5.2 * len(pairs), height), sharey=True, layout="constrained",
+        squeeze=False,
+    )  # fmt: skip
+    axes = axes[0]
     for axis, (name, columns) in zip(axes, pairs.items(), strict=True):
-        _panel(axis, table, name, *columns)
+        _panel(axis, table, f"{name} {measure}".strip(), columns, paper)
     axes[0].set_yticks(range(len(table)), table[label])
     axes[0].invert_yaxis()
     handles, names = axes[0].get_legend_handles_labels()
@@ -55,12 +66,12 @@ def bars(
     plt.close(figure)
 
 
-def _panel(axis: Axes, table: pd.DataFrame, name: str, ours: str, paper: str) -> None:
-    places = range(len(table))
+def _panel(
+    axis: Axes, table: pd.DataFrame, name: str, columns: tuple[str, str], legend: str
+) -> None:
+    (ours, paper), places = columns, range(len(table))
     axis.barh([y - 0.19 for y in places], table[ours], 0.36, color=OURS, label="here")
-    axis.barh(
-        [y + 0.19 for y in places], table[paper], 0.36, color=PAPER, label="paper, on ImageNet"
-    )
+    axis.barh([y + 0.19 for y in places], table[paper], 0.36, color=PAPER, label=legend)
     ends = {ours: _draw_interval(axis, table, ours), paper: table[paper]}
     for offset, column in ((-0.19, ours), (0.19, paper)):
         for y, value, end in zip(places, table[column], ends[column], strict=True):
@@ -69,7 +80,7 @@ def _panel(axis: Axes, table: pd.DataFrame, name: str, ours: str, paper: str) ->
                     f"{value:.1f}", (end, y + offset), (3, 0),
                     textcoords="offset points", va="center", fontsize=8,
                 )  # fmt: skip
-    axis.set_xlabel(f"{name} error (%)")
+    axis.set_xlabel(f"{name} (%)")
     axis.set_xlim(0, max(100, axis.get_xlim()[1]))
     axis.spines[["top", "right"]].set_visible(False)
 

@@ -1,0 +1,189 @@
+"""What the stages on other sets share: command, features of a network there, finished folds."""
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from zfrepro import config, files
+from zfrepro.config import Config
+from zfrepro.data.store import PreparedSet, Split
+from zfrepro.fingerprint import fingerprint
+from zfrepro.models.memory import keep_freed_memory
+from zfrepro.training.trained import Trained, load
+from zfrepro.transfer import features, probe
+from zfrepro.transfer.protocol import Fold, Labels, draw
+
+RESULTS = config.ROOT / "results"
+ABSENT = "absent"  # what `prepare` leaves of a set that the profile has not
+COLUMNS = [
+    "set", "arm", "classifier", "layer", "images_a_class", "fold", "seed", "accuracy", "strength",
+    "classes", "fewest_tested",
+]  # fmt: skip
+
+Row = dict[str, Any]
+
+
+def is_absent(name: str) -> bool:
+    """Whether the profile lacks the set, as stage `prepare` found."""
+    return (RESULTS / "prepared" / name / ABSENT).is_file()
+
+
+class UnfitError(ValueError):
+    """A network and images that do not go together."""
+
+
+def stage(description: str | None, run: Callable[..., None], names: Sequence[str] = ()) -> None:
+    """The command of a stage: `run` with conf/transfer.yaml, and with one of `names` if given.
+
+    What the user can mend ends it with one line; a bug keeps its traceback.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    if names:
+        parser.add_argument("set", choices=names)
+    chosen = vars(parser.parse_args()).values()
+    files.exit_on_signals()
+    files.die_with_parent()
+    keep_freed_memory()
+    try:
+        run(config.load(config.CONFIGS / "transfer.yaml"), *chosen)
+    except (OSError, ValueError, files.LockedError) as error:
+        sys.exit(f"error: {error}")
+
+
+class Network:
+    """The network that an experiment has trained, and its folder in `.checkpoints/`."""
+
+    def __init__(self, name: str) -> None:
+        folder = RESULTS / "runs" / name
+        self.name = name
+        self.config = config.load(folder / "config.yaml")
+        recipe = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        self.folder = config.CHECKPOINTS / recipe["fingerprint"]
+        self._weights = folder / "weights.pt"
+
+    @cached_property
+    def trained(self) -> Trained:
+        found = load(self._weights)
+        if torch.cuda.is_available():
+            found.net.to("cuda")
+        return found
+
+
+class Target:
+    """A set that another network classifies.
+
+    Raises:
+        StoreError: it has not been prepared.
+        UnfitError: it has been prepared at another size.
+    """
+
+    def __init__(self, name: str, network: Network) -> None:
+        folder = RESULTS / "prepared" / name
+        if not (folder / "manifest.json").is_file():
+            raise FileNotFoundError(
+                f"there are no prepared images in {folder}: `dvc repro prepare@{name}` makes them"
+            )
+        self.name, self.network = name, network
+        self.prepared = PreparedSet.open(folder)
+        self.data: str = self.prepared.manifest["digest"]
+        if (size := network.trained.image_size) != self.prepared.image_size:
+            raise UnfitError(
+                f"{network.name} was trained on images of {size} pixels, and those in {folder} "
+                f"have {self.prepared.image_size}: `dvc repro prepare@{name}`"
+            )
+
+    def features(self, split: Split, layers: Sequence[str]) -> dict[str, Path]:
+        """Where the features of each layer are; extracted once, whoever asks for them."""
+        parts = {"data": self.data, "split": split.name}
+        mark = fingerprint(parts, ["zfrepro.transfer.features"])
+        folder = self.network.folder / f"features-{mark}"
+        what = f"{self.network.name}, features of {self.name}"
+        with files.exclusive(folder, what):
+            return features.extract(self.network.trained, split, layers, folder, progress=what)
+
+
+class Classes(Target):
+    """A set whose images show one class each: Caltech-101 or Caltech-256."""
+
+    def __init__(self, name: str, network: Network, settings: Config) -> None:
+        super().__init__(name, network)
+        self._settings, self._protocol = settings, settings[name]
+        self.split = self.prepared.split("all")
+        ids = [identity for identity, _ in self.prepared.classes]
+        self.labels = Labels.of(self.split.labels, ids, self._protocol["leave_out"])
+
+    def fold(self, images_a_class: int, number: int) -> Fold:
+        seed = self._settings["seed"]
+        return draw(self.labels, images_a_class, self._protocol["tested"], number, seed)
+
+    def probed(self, fold: Fold, layer: str, classifier: str) -> Row:
+        """A line of a classifier on a layer's features."""
+
+        def work(_: Path) -> Row:
+            path = self.features(self.split, [layer])[layer]
+            strengths = self._settings["strengths"][classifier]
+            found = probe.accuracy(path, fold, self.labels, classifier, strengths)
+            return dict(zip(("accuracy", "strength"), found, strict=True))
+
+        name = f"{layer}-{classifier}"
+        found = kept(self.network.folder / f"folds-{self._mark}", name, fold, work)
+        return self.row(fold, arm="pretrained", classifier=classifier, layer=layer) | found
+
+    @cached_property
+    def drawn(self) -> Config:
+        """What decides the folds, and with the network's settings what is found for each."""
+        keys = ("leave_out", "tested")
+        protocol = {key: self._protocol[key] for key in keys}
+        return {**protocol, "data": self.data, "seed": self._settings["seed"]}
+
+    @cached_property
+    def _mark(self) -> str:
+        parts = {**self.drawn, "strengths": self._settings["strengths"]}
+        return fingerprint(parts, ["zfrepro.transfer.probe", "zfrepro.transfer.features"])
+
+    def row(self, fold: Fold, **facts: Any) -> Row:
+        """What a fold's line in `folds.csv` has beside its accuracy."""
+        tested = np.bincount(self.labels.of_images[fold.test], minlength=len(self.labels.ids))
+        return {
+            "set": self.name,
+            **facts,
+            "images_a_class": fold.images_a_class,
+            "fold": fold.number,
+            "seed": fold.seed,
+            "classes": len(self.labels.ids),
+            "fewest_tested": int(tested.min()),
+        }
+
+
+def kept(folder: Path, name: str, fold: Fold, work: Callable[[Path], Row]) -> Row:
+    """What `work` found for the fold, in this process or an earlier one.
+
+    Args:
+        folder: of all that decides it but for `name` and the fold.
+        work: gets a folder that is its own, and outlives a kill, until it has finished.
+    """
+    stem = f"{name}-{fold.images_a_class}-{fold.number}"
+    path, own = folder / f"{stem}.json", folder / stem
+    if not path.is_file():
+        with files.exclusive(own, stem):
+            files.write_json(path, work(own))
+            shutil.rmtree(own)
+    found: Row = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def write_folds(rows: Sequence[Row], path: Path) -> None:
+    """One line a fold; only the header where a profile lacks the set."""
+    with files.atomic_path(path) as temporary:
+        pd.DataFrame(list(rows), columns=COLUMNS).to_csv(
+            temporary, index=False, float_format="%.6g"
+        )

@@ -1,0 +1,147 @@
+"""Tables 4 to 7 and figure 9, from the folds that the stages `transfer` and `probe` left."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from zfrepro import config, files
+from zfrepro.config import Config
+from zfrepro.report import figure9, tables, transfer
+
+RESULTS = config.ROOT / "results"
+FIGURE = RESULTS / "figures" / "figure9"
+NO_SET = "The images of this profile hold no such set: the paper's numbers alone."
+FOLDS = (
+    "Accuracies in percent, the mean of the classes': mean ± deviation over folds [95 % interval "
+    "of the mean, Student's t; folds share images, which it takes no account of]."
+)
+CALTECH = (
+    "{classes} classes; up to {tested} of a class' other images tested, {fewest} of the smallest "
+    "beside most training images. Pretrained: {network} as trained on its own set, {layer} after "
+    "ReLU of one centre crop, minus the mean and divided by the mean length, and a new softmax, "
+    "its C chosen by cross-validation within the training images. Scratch: all layers from random "
+    "weights, {epochs} epochs of {steps} steps. Pretrained minus scratch, same folds: {gains}."
+)
+VOC = (
+    "Average precision by the rule of VOC 2012's devkit, in percent [95 % bootstrap interval over "
+    "images]; trained on {train}, tested on {test}, since the paper's test labels are not public. "
+    "Softmax, as in the paper: an image of k classes wants 1/k of each, difficult objects are none "
+    "of them. One-vs-rest: logistic regressions, without the images where a class is difficult."
+)
+LAYERS = (
+    "Layer k is what layer k + 1 sees: after ReLU, pooling and normalisation; all of its numbers, "
+    "minus the training images' mean, divided by their mean length. SVM: linear, squared hinge, "
+    "one against the rest. C chosen by cross-validation within the training images: {counts}."
+)
+
+
+def write(settings: Config) -> None:
+    _write_caltech(settings, "Caltech-101", 4, "caltech101")
+    _write_caltech(settings, "Caltech-256", 5, "caltech256")
+    _write_voc(settings)
+    _write_layers(settings)
+    _write_figure(settings)
+
+
+def _write_caltech(settings: Config, title: str, number: int, name: str) -> None:
+    folds = _folds(f"transfer/{name}")
+    table = transfer.caltech(f"table{number}", folds)
+    counts = transfer.table_counts(f"table{number}", folds)
+    names = {f"acc_{count}": f"{count} a class" for count in counts}
+    note = f"{FOLDS} {_protocol(settings, name, folds)}" if len(folds) else NO_SET
+    _write(table, number, names, note, f"Table {number}: {title}", "accuracy")
+
+
+def _protocol(settings: Config, name: str, folds: pd.DataFrame) -> str:
+    found = transfer.gain_sentences(transfer.gains(folds))
+    return CALTECH.format(
+        classes=folds["classes"].iloc[0],
+        tested=settings[name]["tested"],
+        fewest=folds["fewest_tested"].min(),
+        gains="; ".join(found) or "not measured",
+        **{key: settings[key] for key in ("network", "layer")},
+        **{key: settings["scratch"][key] for key in ("epochs", "steps")},
+    )
+
+
+def _write_voc(settings: Config) -> None:
+    path = RESULTS / "transfer" / "voc2012" / "average_precision.csv"
+    columns = ["classifier", "class", "ap", "low", "high"]
+    found = pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=columns)
+    mine = settings["voc2012"]
+    splits = {role: " and ".join(mine[role]) for role in ("train", "test")}
+    note = VOC.format(**splits) if len(found) else NO_SET
+    table = transfer.voc(found)
+    names = {"softmax": "softmax", "logistic": "one-vs-rest"}
+    readable = transfer.readable(table, names).drop(columns="one-vs-rest, paper")
+    for cited in ("sande_2012", "yan_2012"):
+        readable.insert(1, cited, table[cited])
+    _write(table, 6, names, note, "Table 6: PASCAL VOC 2012", "average precision", readable)
+
+
+def _write_layers(settings: Config) -> None:
+    folds = _folds("probe")
+    counts = settings["probe"]["images_a_class"]
+    said = ", ".join(f"{count} training images a class of {name}" for name, count in counts.items())
+    table = transfer.layers(folds, counts)
+    names = {"caltech101": "Caltech-101", "caltech256": "Caltech-256"}
+    note = f"{FOLDS} {LAYERS.format(counts=said)}" if len(folds) else NO_SET
+    _write(table, 7, names, note, "Table 7: features of each layer", "accuracy")
+
+
+def _write(
+    table: pd.DataFrame,
+    number: int,
+    names: Mapping[str, str],
+    note: str,
+    title: str,
+    measure: str,
+    readable: pd.DataFrame | None = None,
+) -> None:
+    path = RESULTS / "tables" / f"table{number}.csv"
+    shown = transfer.readable(table, names) if readable is None else readable
+    tables.write(table, path, shown, note)
+    pairs = {
+        label: (name, f"paper_{name}" if f"paper_{name}" in table else "paper_softmax")
+        for name, label in names.items()
+    }
+    tables.bars(
+        table, path.with_suffix(".png"), label=str(table.columns[0]), pairs=pairs, title=title,
+        measure=measure, paper="published, on the real set",
+    )  # fmt: skip
+    print(f"{title}\n\n{path.with_suffix('.md').read_text(encoding='utf-8')}")
+
+
+def _write_figure(settings: Config) -> None:
+    folds = _folds("transfer/caltech256")
+    found = transfer.summary(folds)
+    figure9.draw(found, FIGURE / "figure9", f"here: {settings['network']}")
+    curves = pd.concat([
+        found.assign(source="here"),
+        figure9.published().rename(columns={"row": "arm"}).assign(source="paper"),
+    ])  # fmt: skip
+    with files.atomic_path(FIGURE / "figure9.csv") as path:
+        order = ["source", "arm", "images_a_class", "mean", "sd", "low", "high", "folds"]
+        curves[order].to_csv(path, index=False, float_format="%.4g")
+    measures = {
+        f"{line['arm']}/{line['images_a_class']:.0f}": round(line["mean"], 4)
+        for line in found.to_dict("records")
+    }
+    files.write_json(FIGURE / "measures.json", measures)
+    files.atomic_write(FIGURE / "report.md", _report(folds, found))
+
+
+def _report(folds: pd.DataFrame, found: pd.DataFrame) -> str:
+    head = (
+        "# Figure 9: accuracy on Caltech-256 against training images a class\n\n"
+        "The paper's claim: with six training images a class the pretrained network beats the best "
+        "earlier result, which had sixty.\n"
+    )
+    if not len(folds):
+        return f"{head}{NO_SET}\n"
+    gains = "".join(f"* {text}\n" for text in transfer.gain_sentences(transfer.gains(folds)))
+    return f"{head}Here {figure9.overtaken(found)}.\n\nPretrained minus scratch:\n\n{gains}"
+
+
+def _folds(folder: str) -> pd.DataFrame:
+    return pd.read_csv(RESULTS / folder / "folds.csv")

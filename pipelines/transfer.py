@@ -1,0 +1,125 @@
+"""Stage `transfer@<set>`: a network's features at work on another set (tables 4-6, figure 9).
+
+Writes results/transfer/<set>/folds.csv, an accuracy for each fold of each arm: a new softmax on the
+pretrained network, and the same network from random weights. Of Caltech-101 and Caltech-256 also
+splits.parquet, the images of each fold; of VOC 2012 average_precision.csv, scores.parquet and, in
+results files of the devkit's format, submission/<classifier>/.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from pipelines._transfer import (
+    RESULTS,
+    Classes,
+    Network,
+    Row,
+    Target,
+    is_absent,
+    kept,
+    stage,
+    write_folds,
+)
+from zfrepro import config, files
+from zfrepro.config import Config
+from zfrepro.fingerprint import fingerprint
+from zfrepro.transfer import protocol, scratch, voc
+from zfrepro.transfer.coordinates import scaled
+from zfrepro.transfer.probe import fitted
+from zfrepro.transfer.protocol import Fold
+
+OUT = RESULTS / "transfer"
+SETS = ("caltech101", "caltech256", "voc2012")
+
+
+def run(settings: Config, name: str) -> None:
+    rows: list[Row] = []
+    if not is_absent(name):
+        network = Network(settings["network"])
+        rows = list((_voc if name == "voc2012" else _classes)(settings, name, network))
+    write_folds(rows, OUT / name / "folds.csv")
+
+
+def _classes(settings: Config, name: str, network: Network) -> Iterator[Row]:
+    target, mine = Classes(name, network, settings), settings[name]
+    folds = [target.fold(n, k) for n in mine["images_a_class"] for k in range(mine["folds"])]
+    by_scratch = mine["scratch"]
+    again = [
+        target.fold(n, k) for n in by_scratch["images_a_class"] for k in range(by_scratch["folds"])
+    ]
+    with files.atomic_path(OUT / name / "splits.parquet") as path:
+        drawn = {(fold.images_a_class, fold.number): fold for fold in (*folds, *again)}
+        protocol.table(drawn.values(), target.split.paths).to_parquet(path, index=False)
+    for fold in tqdm(folds, desc=f"{name}, pretrained", unit="fold"):
+        yield target.probed(fold, settings["layer"], "softmax")
+    trainings = tqdm(again, desc=f"{name}, scratch", unit="fold")
+    yield from _scratch(target, settings["scratch"], trainings)
+
+
+def _scratch(target: Classes, settings: Config, folds: Iterable[Fold]) -> Iterator[Row]:
+    """The same net from random weights; those of a fold are drawn from its seed and number."""
+    experiment = target.network.config
+    parts = {key: experiment[key] for key in ("model", "crop", "training")}
+    mark = fingerprint({**parts, **target.drawn, "scratch": settings}, ["zfrepro.transfer.scratch"])
+    for fold in folds:
+
+        def work(folder: Path, fold: Fold = fold) -> Row:
+            return {
+                "accuracy": scratch.accuracy(
+                    experiment, settings, target.prepared, fold, target.labels, folder
+                )
+            }
+
+        found = kept(config.CHECKPOINTS / mark, "scratch", fold, work)
+        yield target.row(fold, arm="scratch", classifier="softmax") | found
+
+
+def _voc(settings: Config, name: str, network: Network) -> Iterator[Row]:
+    """Average precision of each classifier; their scores and results files on the way."""
+    target, mine = Target(name, network), settings[name]
+    if both := set(mine["train"]) & set(mine["test"]):
+        raise ValueError(f"{name}.train and {name}.test of conf/transfer.yaml share {min(both)}")
+    train, test = (_features(target, mine[role], settings["layer"]) for role in ("train", "test"))
+    shown = voc.presence(target.prepared, mine["train"])
+    truth = voc.presence(target.prepared, mine["test"])
+    paths = [path for split in mine["test"] for path in target.prepared.split(split).paths]
+    names = [identity for identity, _ in target.prepared.classes]
+    found = scaled(train, test)
+    tables, columns = [], {"path": paths}
+    for classifier in mine["classifiers"]:
+        model, strength = fitted(
+            found, shown, classifier, settings["strengths"][classifier], voc.mean_average_precision
+        )
+        scores = model.scores(found.test)
+        if classifier == "softmax":
+            scores = torch.from_numpy(scores).softmax(1).numpy()
+        folder = OUT / name / "submission" / classifier
+        voc.write_results(folder, "+".join(mine["test"]), names, paths, scores)
+        columns |= {f"{classifier}/{k}": column for k, column in zip(names, scores.T, strict=True)}
+        table = voc.interval(scores, truth)
+        tables.append(table.assign(classifier=classifier, **{"class": [*names, "mean"]}))
+        yield {
+            "set": name, "arm": "pretrained", "classifier": classifier, "layer": settings["layer"],
+            "fold": 0, "seed": settings["seed"], "accuracy": table["ap"].iloc[-1],
+            "strength": strength, "classes": len(names),
+        }  # fmt: skip
+    with files.atomic_path(OUT / name / "average_precision.csv") as path:
+        order = ["classifier", "class", "ap", "low", "high"]
+        pd.concat(tables)[order].to_csv(path, index=False, float_format="%.6g")
+    with files.atomic_path(OUT / name / "scores.parquet") as path:
+        pd.DataFrame(columns).to_parquet(path, index=False)
+
+
+def _features(target: Target, splits: list[str], layer: str) -> torch.Tensor:
+    """(N, numbers) of all images of `splits`, one split after the other."""
+    found = [target.features(target.prepared.split(split), [layer])[layer] for split in splits]
+    return torch.from_numpy(np.concatenate([np.load(path) for path in found]))
+
+
+if __name__ == "__main__":
+    stage(__doc__, run, SETS)

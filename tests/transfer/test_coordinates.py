@@ -1,0 +1,69 @@
+"""Coordinates in the span of the training images, against the features themselves."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from zfrepro.transfer.classifiers import LOSSES, fit
+from zfrepro.transfer.coordinates import coordinates
+
+IMAGES, NUMBERS = 50, 300
+TRAIN, TEST = np.arange(0, 50, 2), np.arange(1, 50, 2)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    features = np.maximum(
+        rng.normal(5 * (np.arange(IMAGES) % 3)[:, None], 20, (IMAGES, NUMBERS)), 0
+    )
+    features[4] = features[2]  # two of the training images are the same
+    np.save(tmp_path / "features.npy", features.astype(np.float32))
+    return tmp_path / "features.npy"
+
+
+def directly(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    """Centred and scaled, in double precision and all columns at once."""
+    features = torch.from_numpy(np.load(path)).double()
+    x, y = (features[rows] - features[TRAIN].mean(0) for rows in (TRAIN, TEST))
+    length = x.square().sum(1).mean().sqrt()
+    return x / length, y / length
+
+
+def test_products_and_distances_are_kept(path: Path) -> None:
+    x, y = directly(path)
+    for block in (1 << 10, 64 << 20):  # of five columns, and of all
+        found = coordinates(path, TRAIN, TEST, block)
+        assert found.train.shape == (25, 25)
+        assert found.train.square().sum(1).mean() == pytest.approx(1, abs=1e-4)
+        np.testing.assert_allclose(found.train @ found.train.T, x @ x.T, atol=1e-5)
+        np.testing.assert_allclose(found.test @ found.train.T, y @ x.T, atol=1e-4)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_classifier_scores_as_on_the_features(path: Path, loss: str) -> None:
+    presence = np.where(TRAIN[:, None] % 3 == np.arange(3), 1, -1).astype(np.int8)
+    x, y = directly(path)
+    expected = fit(x, presence, LOSSES[loss], 10.0).scores(y)
+    found = coordinates(path, TRAIN, TEST)
+    scores = fit(found.train, presence, LOSSES[loss], 10.0).scores(found.test)
+    np.testing.assert_allclose(scores, expected, atol=5e-3)
+
+
+def test_few_numbers_stay_as_they_are(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "few.npy", rng.random((IMAGES, 7), dtype=np.float32))
+    found = coordinates(tmp_path / "few.npy", TRAIN, TEST)
+    x, y = directly(tmp_path / "few.npy")
+    np.testing.assert_allclose(found.train, x, atol=1e-5)
+    np.testing.assert_allclose(found.test, y, atol=1e-5)
+
+
+def test_a_dead_layer_gives_zeros(tmp_path: Path) -> None:
+    for numbers in (7, NUMBERS):
+        np.save(tmp_path / "dead.npy", np.zeros((IMAGES, numbers), np.float32))
+        found = coordinates(tmp_path / "dead.npy", TRAIN, TEST)
+        assert found.test.abs().max() == 0
+        assert found.train.abs().max() < 2e-3

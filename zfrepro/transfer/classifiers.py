@@ -1,0 +1,134 @@
+"""Linear classifiers of all classes at once: softmax, linear SVMs and logistic regressions.
+
+Each minimises |W|^2 / 2 + strength * (sum of its loss over images) by L-BFGS from zero weights, so
+that nothing is random. The bias has no penalty. All take `presence`, (n, classes): 1 where an image
+shows the class, -1 where it does not, 0 where it counts neither way.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+ITERATIONS = 300
+TOLERANCE = 1e-5  # of the gradient's largest entry, per image
+PARTS = 3  # of the cross-validation
+
+Signs = npt.NDArray[np.int8]
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Loss = Callable[[Tensor, Tensor], Tensor]
+Score = Callable[[Floats, Signs], float]
+
+
+def softmax(scores: Tensor, presence: Tensor) -> Tensor:
+    """Cross-entropy: an image of k classes wants 1/k of each, and one of none does not count."""
+    wanted = (presence > 0).to(scores.dtype)
+    shares = wanted / wanted.sum(1, keepdim=True).clamp(min=1)
+    return -(shares * scores.log_softmax(1)).sum()
+
+
+def svm(scores: Tensor, presence: Tensor) -> Tensor:
+    """The squared hinge loss, each class against the rest (as scikit-learn's LinearSVC)."""
+    return (presence.abs() * (1 - presence * scores).clamp(min=0).square()).sum()
+
+
+def logistic(scores: Tensor, presence: Tensor) -> Tensor:
+    """Logistic regression, each class against the rest."""
+    return (presence.abs() * functional.softplus(-presence * scores)).sum()
+
+
+LOSSES: dict[str, Loss] = {"softmax": softmax, "svm": svm, "logistic": logistic}
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Weights (d, classes) and bias (classes,)."""
+
+    weights: Tensor
+    bias: Tensor
+
+    def scores(self, features: Tensor) -> Floats:
+        """(n, classes) of features (n, d)."""
+        found = torch.addmm(self.bias, features.to(self.weights.device), self.weights)
+        scores: Floats = found.cpu().numpy()
+        return scores
+
+
+def fit(
+    features: Tensor, presence: Signs, loss: Loss, strength: float, start: Linear | None = None
+) -> Linear:
+    """The classifier of `features` (n, d); `start` is where to look first."""
+    signs = torch.from_numpy(presence).to(features)
+    used = int((signs != 0).any(1).sum())
+    if start is None:
+        weights = features.new_zeros(features.shape[1], signs.shape[1])
+        bias = features.new_zeros(signs.shape[1])
+    else:
+        weights, bias = start.weights.clone(), start.bias.clone()
+    parameters = [weights.requires_grad_(), bias.requires_grad_()]
+    optimiser = torch.optim.LBFGS(
+        parameters, max_iter=ITERATIONS, tolerance_grad=TOLERANCE, tolerance_change=1e-9,
+        history_size=10, line_search_fn="strong_wolfe",
+    )  # fmt: skip
+
+    def objective() -> Tensor:
+        optimiser.zero_grad()
+        penalty = weights.square().sum() / (2 * strength)
+        # per image, so that the tolerance means the same for any number of them
+        value = (loss(torch.addmm(bias, features, weights), signs) + penalty) / used
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    optimiser.step(objective)  # type: ignore[no-untyped-call]
+    return Linear(weights.detach(), bias.detach())
+
+
+def choose(
+    features: Tensor,
+    presence: Signs,
+    parts: Ints,
+    loss: Loss,
+    strengths: Sequence[float],
+    score: Score,
+) -> float:
+    """The strength with the best mean `score` when each part is held out in turn.
+
+    Of equal ones the smallest, which is the smoothest classifier. No other image than those to
+    train on is seen.
+
+    Args:
+        parts: (n,) which part each image belongs to; where there is only one, nothing can be held
+            out, and the middle one of the strengths is taken.
+    """
+    if len(np.unique(parts)) < 2:
+        return strengths[len(strengths) // 2]
+    found = np.zeros(len(strengths))
+    for part in np.unique(parts):
+        held = parts == part
+        model, shown = None, np.where(held[:, None], 0, presence).astype(np.int8)
+        for i, strength in enumerate(strengths):
+            model = fit(features, shown, loss, strength, start=model)
+            found[i] += score(model.scores(features)[held], presence[held])
+    return strengths[int(found.argmax())]
+
+
+def parts_of(presence: Signs, count: int = PARTS) -> Ints:
+    """(n,): parts of equal size within every class, by the order of its images.
+
+    An image of several classes belongs to the rarest of them. With fewer images than `count` in the
+    smallest class there are as many parts as it has images.
+    """
+    shown = presence > 0
+    sizes = shown.sum(0)
+    count = min(count, int(sizes[sizes > 0].min()))
+    rarest = np.where(shown, sizes, len(presence) + 1).argmin(1)
+    parts = np.zeros(len(presence), dtype=np.int64)
+    for label in np.unique(rarest):
+        members = np.flatnonzero(rarest == label)
+        parts[members] = np.arange(len(members)) % count
+    return parts

@@ -1,0 +1,156 @@
+"""What the layers of a trained net make of every image of a split, as arrays on disk.
+
+The feature of a layer is what the layer above it sees: after ReLU, pooling and normalisation, and
+without dropout. Of ZFNet's five convolutions these are 290,400, 43,264, 64,896, 64,896 and 9,216
+numbers an image, and 4,096 of layers 6 and 7.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from zfrepro.analysis.chain import Chain
+from zfrepro.data.store import Split
+from zfrepro.training.trained import Trained, centred
+
+BATCH = 64
+SEES = ("conv", "fc", "flatten")  # what begins the layer above
+
+Floats = npt.NDArray[np.float32]
+
+
+def end(chain: Chain, layer: str) -> int:
+    """How many steps make the feature of `layer`.
+
+    Raises:
+        ChainError: no such layer; names those that exist.
+    """
+    place = chain.end(layer)
+    while place < len(chain.steps) and chain.steps[place].kind not in SEES:
+        place += 1
+    return place
+
+
+def extract(
+    trained: Trained,
+    split: Split,
+    layers: Sequence[str],
+    folder: Path,
+    *,
+    batch: int = BATCH,
+    progress: str | None = None,
+) -> dict[str, Path]:
+    """The features of each layer, float32 (N, numbers), of one centre crop an image.
+
+    They are in `folder`/<layer>.npy, which appears once all is written. What a killed extraction
+    has written of it is kept: it goes on with the next batch.
+
+    Args:
+        folder: of this network and this split alone.
+        progress: what the bar says; without it there is none.
+
+    Raises:
+        ChainError: no such layer.
+    """
+    chain = Chain(trained.net)
+    paths = {layer: folder / f"{layer}.npy" for layer in layers}
+    ends = {end(chain, layer): layer for layer in layers if not paths[layer].is_file()}
+    if not ends:
+        return paths
+    folder.mkdir(parents=True, exist_ok=True)
+    images = len(split)
+    with ExitStack() as stack:
+        files = {
+            layer: _Rows(stack.enter_context(_open(_part(paths[layer]))), images)
+            for layer in ends.values()
+        }
+        start = min(file.written() for file in files.values()) // batch * batch
+        for file in files.values():
+            file.go_on_after(start)
+        bar = tqdm(
+            total=images, initial=start, desc=progress, unit="image",
+            disable=None if progress else True,
+        )  # fmt: skip
+        for first in range(start, images, batch):
+            rows = np.arange(first, min(first + batch, images))
+            pixels = centred(trained, split.read(rows, crop=trained.crop))
+            for layer, values in _outputs(trained, chain, ends, pixels).items():
+                files[layer].add(values)
+            bar.update(len(rows))
+        bar.close()
+        for file in files.values():
+            file.finish()
+    for layer in ends.values():
+        _part(paths[layer]).replace(paths[layer])
+    return paths
+
+
+@torch.inference_mode()
+def _outputs(
+    trained: Trained, chain: Chain, ends: Mapping[int, str], pixels: Tensor
+) -> dict[str, Floats]:
+    """The features of a batch, each (B, numbers), in the precision of the training."""
+    found = {}
+    x = pixels.to(next(trained.net.parameters()).device)
+    with torch.autocast(x.device.type, torch.bfloat16, trained.precision == "bf16-mixed"):
+        for i, step in enumerate(chain.steps[: max(ends)], start=1):
+            x = step.run(x)
+            if i in ends:
+                found[ends[i]] = x.flatten(1).float().cpu().numpy()
+    return found
+
+
+class _Rows:
+    """An array of `images` rows that is written row by row, from where it was left."""
+
+    def __init__(self, file: BinaryIO, images: int) -> None:
+        self._file, self._images = file, images
+        self._columns = 0  # known with the first row, or from the header
+        self._header = 0
+
+    def written(self) -> int:
+        """How many whole rows there are."""
+        size = self._file.seek(0, 2)
+        self._file.seek(0)
+        try:
+            np.lib.format.read_magic(self._file)
+            shape, _, _ = np.lib.format.read_array_header_1_0(self._file)
+        except ValueError:  # empty, or killed within the header
+            return 0
+        self._header, self._columns = self._file.tell(), shape[1]
+        return int(size - self._header) // (4 * self._columns)
+
+    def go_on_after(self, rows: int) -> None:
+        self._file.truncate(self._header + 4 * self._columns * rows if rows else 0)
+        self._file.seek(0, 2)
+
+    def add(self, values: Floats) -> None:
+        if not self._file.tell():
+            shape = (self._images, values.shape[1])
+            layout = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(self._file, layout)
+        self._file.write(np.ascontiguousarray(values, dtype="<f4").data)
+
+    def finish(self) -> None:
+        """Whole on the disk, before the file gets its name."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+def _part(path: Path) -> Path:
+    return path.with_suffix(".npy.part")
+
+
+def _open(path: Path) -> BinaryIO:
+    path.touch()
+    return path.open("r+b")

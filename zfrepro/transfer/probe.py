@@ -1,0 +1,43 @@
+"""How well a linear classifier tells the classes apart by the features of one layer (table 7)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from zfrepro.transfer import classifiers
+from zfrepro.transfer.classifiers import Floats, Linear, Score, Signs
+from zfrepro.transfer.coordinates import Coordinates, coordinates
+from zfrepro.transfer.protocol import Fold, Labels, mean_class_accuracy
+
+
+def accuracy(
+    features: Path, fold: Fold, labels: Labels, classifier: str, strengths: Sequence[float]
+) -> tuple[float, float]:
+    """Mean accuracy of the classes on the fold's tested images, and the strength chosen.
+
+    Args:
+        features: a file that `features.extract` wrote, of all images of the set.
+        classifier: a name of `classifiers.LOSSES`.
+        strengths: those to choose from, on the fold's training images alone.
+    """
+    found = coordinates(features, fold.train, fold.test)
+    model, strength = fitted(
+        found, labels.presence(fold.train), classifier, strengths, _class_accuracy
+    )
+    predicted = model.scores(found.test).argmax(1)
+    return mean_class_accuracy(predicted, labels.of_images[fold.test]), strength
+
+
+def fitted(
+    found: Coordinates, presence: Signs, classifier: str, strengths: Sequence[float], score: Score
+) -> tuple[Linear, float]:
+    """The classifier of the strength with the best `score` in cross-validation, and that."""
+    features = found.train.cuda() if torch.cuda.is_available() else found.train
+    loss, parts = classifiers.LOSSES[classifier], classifiers.parts_of(presence)
+    strength = classifiers.choose(features, presence, parts, loss, strengths, score)
+    return classifiers.fit(features, presence, loss, strength), strength
+
+
+def _class_accuracy(scores: Floats, presence: Signs) -> float:
+    return mean_class_accuracy(scores.argmax(1), presence.argmax(1))
