@@ -1,7 +1,7 @@
-"""Stage `publish`: files in MLflow whatever run or figure is not there yet, or not whole.
+"""Stage `publish`: files in MLflow whatever run, figure or fold is not there yet, or not whole.
 
-Writes results/published.json: fingerprint and MLflow run of each experiment and figure. A store
-that does not answer fails the stage, so the next `dvc repro` tries again.
+Writes results/published.json: fingerprint and MLflow run of each experiment, figure and set. A
+store that does not answer fails the stage, so the next `dvc repro` tries again.
 """
 
 import argparse
@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 
 from zfrepro import config, files
-from zfrepro.tracking import Record, RecordError, Result, publish, publish_results
+from zfrepro.tracking import Folds, Record, RecordError, Result, publish, publish_results
 
-RUNS = config.ROOT / "results" / "runs"
-ERRORS = config.ROOT / "results" / "errors"  # of stage `evaluate`
-FIGURES = config.ROOT / "results" / "figures"
+RESULTS = config.ROOT / "results"
+RUNS = RESULTS / "runs"
+ERRORS = RESULTS / "errors"  # of stage `evaluate`
+FIGURES = RESULTS / "figures"
 
 
 def main() -> None:
@@ -26,7 +27,7 @@ def main() -> None:
     try:
         records = [_record(name) for name in experiments]
         published = publish(records, _evaluated(experiments))
-        published += publish_results(_figures(), records[0].config["tracking"])
+        published += publish_results(_figures(), _folds(), records[0].config["tracking"])
     except RecordError as error:
         sys.exit(f"error: {error}")
     except Exception as error:
@@ -52,6 +53,13 @@ def _record(name: str) -> Record:
 def _figures() -> list[Result]:
     """Those that a stage has finished; a picture without a recipe belongs to some table."""
     return [Result.read(path.parent) for path in sorted(FIGURES.glob("*/recipe.json"))]
+
+
+def _folds() -> list[Folds]:
+    """Those of each transfer set and of the probes; a profile without the sets leaves none."""
+    paths = [*RESULTS.glob("transfer/*/folds.csv"), *RESULTS.glob("probe/folds.csv")]
+    found = [Folds(path.parent.name, path) for path in sorted(paths)]
+    return [folds for folds in found if folds.rows]
 
 
 def _evaluated(experiments: list[str]) -> dict[str, dict[str, float]]:

@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_figure_is_a_run_with_all_its_files(place: Place, folder: Path) -> None:
-    (published,) = tracking.publish_results([Result.read(folder)], place.tracking)
+    (published,) = tracking.publish_results([Result.read(folder)], [], place.tracking)
     (run,) = place.runs("figure4")
     assert (published.experiment, published.action) == ("figure4", "created")
     assert published.run_id == run.info.run_id
@@ -51,18 +51,18 @@ def logged(client: MlflowClient, run_id: str) -> list[tuple[str, int]]:
 
 
 def test_pictures_of_epochs_are_a_series(place: Place, folder: Path) -> None:
-    (published,) = tracking.publish_results([Result.read(folder)], place.tracking)
+    (published,) = tracking.publish_results([Result.read(folder)], [], place.tracking)
     assert logged(place.client, published.run_id) == [("conv5", 1), ("conv5", 8)]
 
 
 def test_a_figure_is_filed_once_and_a_changed_one_anew(place: Place, folder: Path) -> None:
-    first = tracking.publish_results([Result.read(folder)], place.tracking)
+    first = tracking.publish_results([Result.read(folder)], [], place.tracking)
     before = place.rows()
-    second = tracking.publish_results([Result.read(folder)], place.tracking)
+    second = tracking.publish_results([Result.read(folder)], [], place.tracking)
     assert second[0].action == "unchanged"
     assert place.rows() == before
     (folder / "conv5.png").write_bytes(b"another picture")
-    third = tracking.publish_results([Result.read(folder)], place.tracking)
+    third = tracking.publish_results([Result.read(folder)], [], place.tracking)
     assert third[0].action == "created"
     assert third[0].run_id != first[0].run_id
 
@@ -76,8 +76,8 @@ def test_what_a_broken_store_left_is_completed(
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, "log_artifact", broken)
         with pytest.raises(OSError, match="the store is gone"):
-            tracking.publish_results([Result.read(folder)], place.tracking)
-    (published,) = tracking.publish_results([Result.read(folder)], place.tracking)
+            tracking.publish_results([Result.read(folder)], [], place.tracking)
+    (published,) = tracking.publish_results([Result.read(folder)], [], place.tracking)
     assert published.action == "completed"
     assert len(place.runs("figure4")) == 1
     assert logged(place.client, published.run_id) == [("conv5", 1), ("conv5", 8)]
@@ -85,7 +85,7 @@ def test_what_a_broken_store_left_is_completed(
 
 def test_a_store_that_is_off_gets_nothing(place: Place, folder: Path) -> None:
     off = place.tracking | {"enabled": False}
-    assert tracking.publish_results([Result.read(folder)], off) == []
+    assert tracking.publish_results([Result.read(folder)], [], off) == []
     assert place.runs("figure4") == []
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import NamedTuple, cast
 
 import numpy as np
-from zfrepro.lightning import pl
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -13,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from zfrepro.data import crops
 from zfrepro.data.crops import Crops, Ints
 from zfrepro.data.store import PreparedSet, Split
+from zfrepro.lightning import pl
 
 
 class Plan(NamedTuple):

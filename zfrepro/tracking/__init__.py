@@ -4,12 +4,14 @@ MLflow is a view of files: whatever it shows is in the run folders too, and can 
 again. Nothing else in this project imports it.
 """
 
+from zfrepro.tracking.folds import Folds
 from zfrepro.tracking.live import Tracker, track
 from zfrepro.tracking.publish import Published, publish, publish_results
 from zfrepro.tracking.record import Record, RecordError
 from zfrepro.tracking.results import Result
 
 __all__ = [
+    "Folds",
     "Published",
     "Record",
     "RecordError",

@@ -71,19 +71,8 @@ class Filed:
         tags = {"mlflow.note.content": note} | views.errors_view()
         experiment_id = store.experiment(str(config["paper"]["table"]), tags)
         identity = description.identity(config, fingerprint)
-        with store.alone():
-            found = cls._find(store, experiment_id, identity)
-            run = found or store.client.create_run(
-                experiment_id, start_time=started, tags=identity, run_name=str(config["name"])
-            )
-        return cls(store, run.info.run_id, experiment_id, created=found is None)
-
-    @staticmethod
-    def _find(store: Store, experiment_id: str, identity: Mapping[str, str]) -> Run | None:
-        where = " and ".join(f"tags.{name} = '{value}'" for name, value in identity.items())
-        order = ["attributes.start_time ASC"]
-        runs = store.client.search_runs([experiment_id], where, max_results=1, order_by=order)
-        return runs[0] if runs else None
+        run, created = store.run(experiment_id, identity, str(config["name"]), started)
+        return cls(store, run.info.run_id, experiment_id, created=created)
 
     @property
     def state(self) -> Run:

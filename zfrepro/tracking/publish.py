@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from zfrepro.tracking.folds import Folds, file_folds
 from zfrepro.tracking.record import Config, Record, Row
 from zfrepro.tracking.results import Result, file_result
 from zfrepro.tracking.settings import Settings, tame_mlflow
@@ -51,8 +52,10 @@ def publish(records: Iterable[Record], more: Mapping[str, Row] | None = None) ->
     return done
 
 
-def publish_results(results: Iterable[Result], tracking: Config) -> list[Published]:
-    """Brings the store up to the folders of figures and tables, each a run of its own.
+def publish_results(
+    results: Iterable[Result], folds: Iterable[Folds], tracking: Config
+) -> list[Published]:
+    """Brings the store up to the folders of figures, each a run, and to the files of folds.
 
     Args:
         tracking: the configuration that names the store.
@@ -64,7 +67,10 @@ def publish_results(results: Iterable[Result], tracking: Config) -> list[Publish
     if not settings.enabled:
         return []
     store = _open_store(settings)
-    return [Published(each.element, each.digest, *file_result(store, each)) for each in results]
+    return [
+        *(Published(each.element, each.digest, *file_result(store, each)) for each in results),
+        *(Published(each.name, each.digest, *file_folds(store, each)) for each in folds),
+    ]
 
 
 def _open_store(settings: Settings) -> "Store":

@@ -99,20 +99,15 @@ def file_result(store: "Store", result: Result) -> tuple[str, str]:
     """
     about = f"The paper's {result.element}, a run for each state of its files."
     experiment_id = store.experiment(result.element, {"mlflow.note.content": about})
-    client = store.client
+    run, created = store.run(experiment_id, {"fingerprint": result.digest}, result.element)
+    run_id = str(run.info.run_id)
+    if run.data.tags.get(COMPLETE) == "true":
+        return run_id, "unchanged"
     with store.alone():
-        where = f"tags.fingerprint = '{result.digest}'"
-        found = client.search_runs([experiment_id], where, max_results=1)
-        run = found[0] if found else client.create_run(
-            experiment_id, run_name=result.element, tags={"fingerprint": result.digest}
-        )  # fmt: skip
-        run_id = str(run.info.run_id)
-        if run.data.tags.get(COMPLETE) == "true":
-            return run_id, "unchanged"
         _add(store, run_id, result)
-        client.set_tag(run_id, COMPLETE, "true")
-        client.set_terminated(run_id, "FINISHED")
-    return run_id, "completed" if found else "created"
+        store.client.set_tag(run_id, COMPLETE, "true")
+        store.client.set_terminated(run_id, "FINISHED")
+    return run_id, "created" if created else "completed"
 
 
 def _add(store: "Store", run_id: str, result: Result) -> None:

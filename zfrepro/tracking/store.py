@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from zfrepro.tracking.settings import Settings
 
@@ -33,6 +34,25 @@ class Store:
         with self._lock.open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+    def run(
+        self, experiment_id: str, identity: Mapping[str, str], name: str, started: int | None = None
+    ) -> tuple[Run, bool]:
+        """The first run that has the tags `identity`, or one made with them; and whether it is new.
+
+        Args:
+            started: of a new one, in ms since 1970; now if None.
+        """
+        with self.alone():
+            where = " and ".join(f"tags.`{key}` = '{value}'" for key, value in identity.items())
+            order = ["attributes.start_time ASC"]
+            runs = self.client.search_runs([experiment_id], where, max_results=1, order_by=order)
+            if runs:
+                return runs[0], False
+            made = self.client.create_run(
+                experiment_id, start_time=started, tags=dict(identity), run_name=name
+            )
+            return made, True
 
     def experiment(self, name: str, tags: Mapping[str, str]) -> str:
         """The id of an MLflow experiment; one that does not exist is made with `tags`."""
