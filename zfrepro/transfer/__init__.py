@@ -1,1 +1,1 @@
-"""Transfer to other image sets (section 4.3 of the paper)."""
+"""Features of a net trained on one set, classified on another (section 4.2 and tables 4-7)."""

@@ -204,9 +204,7 @@ def _areas(rng: np.random.Generator, number: int, whole: _Area) -> list[_Area]:
     areas = []
     for side, angle in zip((whole.side * sides).tolist(), angles.tolist(), strict=True):
         away = (whole.side - side) / 2
-        areas.append(
-            _Area(whole.x + away * np.cos(angle), whole.y + away * np.sin(angle), side)
-        )
+        areas.append(_Area(whole.x + away * np.cos(angle), whole.y + away * np.sin(angle), side))
     return areas
 
 

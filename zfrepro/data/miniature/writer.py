@@ -1,9 +1,9 @@
 """The miniature world as an image tree in the layout of unpacked ImageNet 2012.
 
-    <root>/train/<wnid>/<wnid>_<number>.JPEG
-    <root>/val/<wnid>/ILSVRC2012_val_<number>.JPEG
-    <root>/LOC_synset_mapping.txt      a line a class: `n90000101 tabby cat`
-    <root>/annotations/train.parquet   ground truth, a row an image; val.parquet the same
+<root>/train/<wnid>/<wnid>_<number>.JPEG
+<root>/val/<wnid>/ILSVRC2012_val_<number>.JPEG
+<root>/LOC_synset_mapping.txt      a line a class: `n90000101 tabby cat`
+<root>/annotations/train.parquet   ground truth, a row an image; val.parquet the same
 """
 
 from collections.abc import Iterator, Sequence
