@@ -159,7 +159,8 @@ def test_a_damaged_voc_tree_names_the_file(voc, name, change, message):
 
 @pytest.mark.parametrize("name", READERS)
 def test_a_missing_root_says_what_to_set_and_where_to_get_it(tmp_path, name):
-    for root, trouble in ((None, "is not set"), (tmp_path / "no", "no such folder"), (tmp_path, "holds none of")):  # fmt: skip
+    roots = {"is not set": None, "no such folder": tmp_path / "no", "holds none of": tmp_path}
+    for trouble, root in roots.items():
         with pytest.raises(SourceError, match=trouble) as error:
             open_source({"name": name, "root": root, "download": False})
         message = str(error.value)
@@ -195,7 +196,7 @@ def test_what_was_fetched_is_unpacked(tmp_path, monkeypatch, name):
 
 
 @pytest.mark.parametrize("name", READERS)
-@pytest.mark.parametrize("kept", [0.5, 0.9])
+@pytest.mark.parametrize("kept", [0.1, 0.6])  # of a small tar, the end is padding
 def test_a_cut_off_archive_leaves_no_half_tree(tmp_path, name, kept):
     read, write = READERS[name]
     (archive,) = write(tmp_path).iterdir()

@@ -59,7 +59,7 @@ def originals(
 
 
 def copy(rng: np.random.Generator, world: World, original: Original, number: int) -> Copy:
-    """A changed copy of the file in the world's tree; by `number`, the kinds of change take turns."""
+    """A changed copy of a file of the world's tree; by `number`, the kinds of change take turns."""
     drawn = file_of(world, "train", *original)
     image = decode(drawn.content).image
     change = CHANGES[number % len(CHANGES)]

@@ -46,7 +46,11 @@ def read_caltech101(root: str | Path | None, *, download: bool) -> Source:
 
 
 def read_caltech256(root: str | Path | None, *, download: bool) -> Source:
-    """Caltech-256 below `root`; split "all", with class 257.clutter. Raises as `read_caltech101`."""
+    """Caltech-256 below `root`; split "all", with class 257.clutter.
+
+    Raises:
+        SourceError: as of `read_caltech101`.
+    """
     return _whole(read_classes("caltech256", tree_of(CALTECH256, root, download=download)))
 
 

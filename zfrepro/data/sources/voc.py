@@ -58,7 +58,7 @@ def read_devkit(name: str, folder: Path) -> Source:
 
 
 def objects_of(annotation: Path) -> dict[str, int]:
-    """PRESENT or DIFFICULT of each class in an annotation; an object without a flag is not difficult.
+    """PRESENT or DIFFICULT of each class in an annotation; without a flag, nothing is difficult.
 
     Raises:
         SourceError: not there, cut off, or an object without a name.
