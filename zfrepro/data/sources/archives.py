@@ -121,9 +121,19 @@ def _extract(archive: Path, tree: Path) -> None:
             bar = tqdm(tar, desc=f"unpacking {archive.name}", unit="file", disable=None)
             for member in bar:
                 tar.extract(member, tree, filter="data")
+            _check_end(tar)
     except tarfile.FilterError as error:
         raise SourceError(f"{archive} is refused: {error}") from error
     except BROKEN as error:
         raise SourceError(
             f"{archive} is damaged or not whole ({error}): remove it and fetch it again"
         ) from error
+
+
+def _check_end(tar: tarfile.TarFile) -> None:
+    """Raises ReadError where no end is marked: tarfile takes a cut at a header for the end."""
+    file = tar.fileobj
+    assert file is not None  # noqa: S101  it is open
+    file.seek(tar.offset)
+    if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError("it ends too early")
