@@ -130,20 +130,32 @@ def test_a_terse_annotation_lacks_the_optional_tags(voc_root):
     assert all(set(objects_of(path).values()) == {1} for path in terse)
 
 
-def test_objects_hide_those_behind_them():
+def test_small_and_hidden_objects_are_difficult():
     rng, noise = np.random.default_rng(0), tree.noise(0)
-    hidden = small = clear = 0
+    small = clear = 0
     for _ in range(60):
         pixels, things = scene.group(VOC_LIKE[:3], rng, noise, 64)
         least = 0.2 * min(pixels.shape[:2])
         for thing in things:
             side = max(thing.box.right - thing.box.left, thing.box.bottom - thing.box.top)
             assert thing.difficult == (thing.visible < 0.6 or side < least)
-            hidden += thing.visible < 0.6
             small += side < least
             clear += thing.visible == 1
-    assert min(hidden, small) > 3
+    assert small > 3
     assert clear > 60
+
+
+def test_what_is_mostly_hidden_is_difficult_and_what_is_gone_is_no_object():
+    masks = np.zeros((4, 10, 10), dtype=bool)
+    masks[0, :, 0:6] = True  # of its columns 0 to 5, those from 2 on are hidden
+    masks[1, 2:6, 4:6] = True  # wholly hidden
+    masks[2, :, 2:8] = True
+    masks[3, 9, 9] = True
+    things = scene._visible(VOC_LIKE[:4], list(masks), small=2)
+    assert [thing.kind for thing in things] == [VOC_LIKE[0], VOC_LIKE[2], VOC_LIKE[3]]
+    assert things[0].visible == pytest.approx(1 / 3)
+    assert things[0].box == Box(0, 0, 2, 10)
+    assert [thing.difficult for thing in things] == [True, False, True]
 
 
 def test_copies_are_of_the_files_in_the_sources_tree(tmp_path):
