@@ -1,28 +1,29 @@
-"""Stage `overlap`: the source's training images that the transfer sets hold too (section 4.3).
+"""Stage `overlap`: the source's training images that the transfer sets hold too (section 5.2).
 
 Writes results/overlap/pairs.parquet, a row a pair, and results/overlap/excluded.parquet, the
 training images that are left out of training for it; results/figures/overlap/ shows the pairs and
 counts them. A profile without transfer sets has empty lists.
 """
 
+import argparse
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from pipelines._figures import RESULTS, stage
-from pipelines.prepare import ABSENT, PREPARED
 from zfrepro import config, files
 from zfrepro.config import Config
 from zfrepro.cores import cores
-from zfrepro.data.store import PreparedSet, Split
+from zfrepro.data.store import ABSENT, PreparedSet, Split
 from zfrepro.fingerprint import fingerprint
 from zfrepro.report import overlap as drawing
 from zfrepro.report.tables import markdown
 from zfrepro.transfer import excluded
 from zfrepro.transfer.overlap import Rule, collect, shared
 
+RESULTS = config.ROOT / "results"
 OUT, FIGURES = RESULTS / "overlap", RESULTS / "figures" / "overlap"
 SHOWN = 24  # pairs in the picture
 PAPER = {"caltech101": (44, 10), "caltech256": (243, 18)}  # shared images, most of them in a class
@@ -30,6 +31,16 @@ COLUMNS = {
     "set": str, "split": str, "image": np.int64, "path": str, "class": str,
     "source_image": np.int64, "source_path": str, "correlation": np.float32,
 }  # fmt: skip
+
+
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    files.exit_on_signals()
+    files.die_with_parent()
+    try:
+        run(config.load(config.CONFIGS / "analysis.yaml")["overlap"])
+    except (OSError, ValueError, files.LockedError) as error:
+        sys.exit(f"error: {error}")
 
 
 def run(settings: Config) -> None:
@@ -46,6 +57,8 @@ def run(settings: Config) -> None:
     )
     summary = pd.DataFrame([counts(name, each, pairs) for name, each in sets.items()])
     report(summary, pairs, sets, train, settings)
+    digests = {name: each.manifest["digest"] for name, each in {"source": source, **sets}.items()}
+    files.write_json(FIGURES / "recipe.json", {"stage": "overlap", **settings, "data": digests})
 
 
 def present() -> list[str]:
@@ -54,7 +67,7 @@ def present() -> list[str]:
 
 
 def prepared(name: str) -> Path:
-    return config.ROOT / PREPARED / name
+    return RESULTS / "prepared" / name
 
 
 def found(name: str, transfer: PreparedSet, source: PreparedSet, rule: Rule) -> pd.DataFrame:
@@ -175,4 +188,4 @@ def write(table: pd.DataFrame, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    stage("overlap", __doc__, run)
+    main()

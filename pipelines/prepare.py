@@ -15,10 +15,9 @@ from zfrepro import config, files
 from zfrepro.cores import cores
 from zfrepro.data.prepare import names_of, prepare
 from zfrepro.data.sources import open_source
+from zfrepro.data.store import ABSENT
 from zfrepro.fingerprint import fingerprint
 
-PREPARED = Path("results") / "prepared"
-ABSENT = "absent"
 # with the source, they decide the pixels
 KEYS = ("image_size", "filter", "storage", "jpeg_quality")
 
@@ -37,7 +36,7 @@ def main() -> None:
 
 def run(name: str, data: dict[str, Any]) -> None:
     """Prepares the set that `data` describes and links it to results/prepared/<name>/."""
-    out = config.ROOT / PREPARED / name
+    out = config.ROOT / "results" / "prepared" / name
     if data["name"] is None:
         shutil.rmtree(out, ignore_errors=True)
         files.atomic_write(out / ABSENT, "")

@@ -63,7 +63,7 @@ def test_a_training_depends_on_its_own_configuration_alone() -> None:
     data = [dep for dep in train["deps"] if not pipelines.is_code(dep)]
     (params,) = train["params"]
     assert list(params) == ["results/configs/${item.experiment}.yaml"]
-    assert data == ["results/prepared/source"]
+    assert data == ["results/prepared/source", "results/overlap/excluded.parquet"]
 
 
 def test_an_edit_to_one_experiment_changes_its_configuration_alone(tmp_path: Path) -> None:

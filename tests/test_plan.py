@@ -36,7 +36,7 @@ ZFNET = (
 
 
 def row(name: str, profile: str = "paper", classes: int = 1000) -> Row:
-    cfg = config.compose_experiment(name, [f"profile={profile}"])
+    cfg = config.compose_experiment(name, [f"profile={profile}", "exclude_overlap=false"])
     return Row(name, cfg, Net.of(cfg, classes))
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from zfrepro.cost.images import CLASSES, listing
 from zfrepro.data import miniature
 from zfrepro.data.listing import FileListing, Source
-from zfrepro.data.miniature.writer import CHUNK
+from zfrepro.data.miniature.tree import CHUNK
 from zfrepro.data.prepare import prepare
 from zfrepro.data.sources.imagenet import read_imagenet
 from zfrepro.data.sources.sizes import shape_of

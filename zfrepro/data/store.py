@@ -18,6 +18,8 @@ import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
+ABSENT = "absent"  # the file that alone is in the folder of a set that a profile has not
+
 Ints = NDArray[np.int64]
 Pixels = NDArray[np.uint8]
 
@@ -47,6 +49,8 @@ class PreparedSet:
             manifest = json.loads(path.read_text(encoding="utf-8"))
             prepared = cls(Path(folder), manifest)
         except FileNotFoundError as error:
+            if path.with_name(ABSENT).is_file():
+                raise StoreError(f"{path.parent} is empty: this profile has no such set") from error
             raise StoreError(f"{path} is not there: `dvc repro prepare` makes it") from error
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise StoreError(f"{path} is no manifest of a prepared set ({error})") from error

@@ -32,8 +32,10 @@ def draw(pairs: Sequence[Shown], path: Path, title: str) -> None:
         axis.set_axis_off()
     for axis, pair in zip(axes.flat, pairs, strict=False):
         side = max(CELL, pair.source.shape[1])
-        both = [mosaic.enlarge(each, side, smooth=True) for each in (pair.transfer, pair.source)]
-        axis.imshow(mosaic.beside(*both, gap=2), interpolation="none")
+        left, right = (
+            mosaic.enlarge(each, side, smooth=True) for each in (pair.transfer, pair.source)
+        )
+        axis.imshow(mosaic.beside(left, right, gap=2), interpolation="none")
         axis.set_title(pair.caption, fontsize=6, pad=2)
     figure.suptitle(title, fontsize=9)
     save(figure, path)

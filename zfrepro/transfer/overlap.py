@@ -1,4 +1,4 @@
-"""Images that two sets share, found by normalised correlation (section 4.3 of the paper).
+"""Images that two sets share, found by normalised correlation (section 5.2 of the paper).
 
 The paper does not say of what. Here in two steps, both of grey thumbnails less their mean, at unit
 length. Of all pairs of images, those whose thumbnails correlate `candidate` or more are taken: that
@@ -136,11 +136,12 @@ def collect(
         if not path.is_file()
     ]
     with tqdm(
-        desc=f"thumbnails of {split}", unit="block", total=len(paths),
-        initial=len(paths) - len(tasks), disable=None if progress else True,
+        desc=f"thumbnails of {split}", unit="image", total=images,
+        initial=images - sum(stop - start for _, _, start, stop, _ in tasks),
+        disable=None if progress else True,
     ) as bar:  # fmt: skip
-        for _ in _made(tasks, workers if len(tasks) > 1 else 1):
-            bar.update()
+        for done in _made(tasks, workers if len(tasks) > 1 else 1):
+            bar.update(done)
     return paths
 
 
@@ -177,7 +178,7 @@ def _crops(side: int) -> Vectors:
     return np.stack([areas(GREY, side, start, 1 - stop) for start in CUTS for stop in CUTS])
 
 
-def _made(tasks: list[tuple[PreparedSet, str, int, int, Path]], workers: int) -> Iterator[None]:
+def _made(tasks: list[tuple[PreparedSet, str, int, int, Path]], workers: int) -> Iterator[int]:
     if workers <= 1:
         for task in tasks:
             yield _make(*task)
@@ -187,12 +188,13 @@ def _made(tasks: list[tuple[PreparedSet, str, int, int, Path]], workers: int) ->
             yield done.result()
 
 
-def _make(prepared: PreparedSet, split: str, start: int, stop: int, path: Path) -> None:
+def _make(prepared: PreparedSet, split: str, start: int, stop: int, path: Path) -> int:
     images = prepared.split(split)
     numbers = np.arange(start, stop)
     block = [greys(images.read(numbers[i : i + READ])) for i in range(0, len(numbers), READ)]
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.save(file, np.concatenate(block))
+    return len(numbers)
 
 
 def _sorted(found: Sequence[Pairs]) -> Pairs:

@@ -26,7 +26,7 @@ from zfrepro.data.miniature.textures import TEXTURES, Grain
 
 LANDMARKS = ("right_eye", "left_eye", "nose")  # right is the creature's, at the viewer's left
 
-GONE, HIDDEN, SMALL = 0.05, 0.45, 0.2  # shares: visible of an object; side of the image
+GONE, HIDDEN, SMALL = 0.05, 0.6, 0.2  # shares: visible of an object; side of the image
 
 _ROLL = {"face": 16.0, "side": 20.0, "top": 40.0, "thing": 18.0}  # degrees, standard deviation
 

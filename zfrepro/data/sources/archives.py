@@ -1,0 +1,139 @@
+"""Image trees that come as an archive: fetched, checked and unpacked, whole or not at all."""
+
+import shutil
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+
+from tqdm import tqdm
+
+from zfrepro import files
+from zfrepro.data.listing import SourceError
+from zfrepro.data.sources.roots import existing_root
+
+BROKEN = (
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Published:
+    """A data set as its authors publish it.
+
+    Attributes:
+        name: of the set, in conf/data/ and in the environment.
+        folder: the image tree, relative to the root that it is unpacked into.
+        elsewhere: other places below a root where people keep that tree.
+        archives: files that hold it, relative to the root; the first is what `url` gives.
+        page: where its authors offer it.
+    """
+
+    name: str
+    folder: str
+    elsewhere: Sequence[str]
+    archives: Sequence[str]
+    url: str
+    md5: str
+    page: str
+
+    @property
+    def key(self) -> str:
+        return f"sets.{self.name}.root"
+
+    @property
+    def remedy(self) -> str:
+        return (
+            f"set {self.key} or the environment variable ZFREPRO_{self.name.upper()} to a folder "
+            f"that holds {self.archives[0]} (from {self.page}) or {self.folder}/ unpacked from it, "
+            f"or let sets.{self.name}.download=true fetch it"
+        )
+
+
+def tree_of(published: Published, root: str | Path | None, *, download: bool) -> Path:
+    """The image tree below `root`; unpacked, and before that fetched, where it has to be.
+
+    Raises:
+        SourceError: no root, nothing there, no connection, or a damaged archive.
+    """
+    if download and root is not None:
+        Path(root).expanduser().mkdir(parents=True, exist_ok=True)
+    base = existing_root(root, published.remedy, published.key)
+    for place in (published.folder, *published.elsewhere):
+        if (base / place).is_dir():
+            return base / place
+    if base.name == Path(published.folder).name:  # the root is the tree itself
+        return base
+    if download:
+        _fetch(published, base)
+    for name in published.archives:
+        if (base / name).is_file():
+            return unpack(base / name, base / published.folder)
+    looked = ", ".join((published.folder, *published.archives))
+    raise SourceError(f"{base} holds none of {looked}: {published.remedy}")
+
+
+def unpack(archive: Path, folder: Path) -> Path:
+    """`folder`, as `archive` (or an archive in it) holds it under that name.
+
+    What was cut off by a kill is begun anew; members that lead out of the folder are refused.
+
+    Raises:
+        SourceError: a damaged or hostile archive, or one without such a folder.
+        LockedError: another process is unpacking it.
+    """
+    work = folder.parent / f".{folder.name}.unpacking"
+    with files.exclusive(work, f"unpacking of {archive.name}"):
+        if not folder.is_dir():
+            tree = work / "tree"
+            shutil.rmtree(tree, ignore_errors=True)
+            _extract(archive, tree)
+            found = next((path for path in tree.rglob(folder.name) if path.is_dir()), None)
+            if found is None:
+                raise SourceError(f"{archive} holds no folder {folder.name}: fetch it again")
+            found.rename(folder)
+    shutil.rmtree(work)
+    return folder
+
+
+def _fetch(published: Published, base: Path) -> None:
+    """An archive that is there is kept where its md5 sum is right."""
+    from torchvision.datasets.utils import download_url  # noqa: PLC0415  seconds
+
+    try:
+        download_url(published.url, base, published.archives[0], published.md5)
+    except (URLError, RuntimeError, OSError) as error:
+        raise SourceError(f"cannot fetch {published.url} ({error}): {published.remedy}") from error
+
+
+def _extract(archive: Path, tree: Path) -> None:
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as packed:
+                packed.extractall(tree)  # noqa: S202  drops what would lead out of the folder
+            for inner in sorted(tree.rglob("[!.]*.tar.gz")):
+                _extract(inner, inner.parent)
+            return
+        with tarfile.open(archive) as tar:
+            bar = tqdm(tar, desc=f"unpacking {archive.name}", unit="file", disable=None)
+            for member in bar:
+                tar.extract(member, tree, filter="data")
+            _check_end(tar)
+    except tarfile.FilterError as error:
+        raise SourceError(f"{archive} is refused: {error}") from error
+    except BROKEN as error:
+        raise SourceError(
+            f"{archive} is damaged or not whole ({error}): remove it and fetch it again"
+        ) from error
+
+
+def _check_end(tar: tarfile.TarFile) -> None:
+    """Raises ReadError where no end is marked: tarfile takes a cut at a header for the end."""
+    file = tar.fileobj
+    assert file is not None  # noqa: S101  it is open
+    file.seek(tar.offset)
+    if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError("it ends too early")
