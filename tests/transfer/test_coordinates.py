@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from zfrepro.transfer.classifiers import LOSSES, fit
-from zfrepro.transfer.coordinates import coordinates
+from zfrepro.transfer.coordinates import RIDGE, coordinates
 
 IMAGES, NUMBERS = 50, 300
 TRAIN, TEST = np.arange(0, 50, 2), np.arange(1, 50, 2)
@@ -37,9 +37,10 @@ def test_products_and_distances_are_kept(path: Path) -> None:
     for block in (1 << 10, 64 << 20):  # of five columns, and of all
         found = coordinates(path, TRAIN, TEST, block)
         assert found.train.shape == (25, 25)
-        assert found.train.square().sum(1).mean() == pytest.approx(1, abs=1e-4)
-        np.testing.assert_allclose(found.train @ found.train.T, x @ x.T, atol=1e-5)
-        np.testing.assert_allclose(found.test @ found.train.T, y @ x.T, atol=1e-4)
+        assert found.train.square().sum(1).mean() == pytest.approx(1 + RIDGE, abs=1e-5)
+        expected = x @ x.T + RIDGE * torch.eye(25)
+        np.testing.assert_allclose(found.train @ found.train.T, expected, atol=1e-5)
+        np.testing.assert_allclose(found.test @ found.train.T, y @ x.T, atol=1e-5)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -66,4 +67,4 @@ def test_a_dead_layer_gives_zeros(tmp_path: Path) -> None:
         np.save(tmp_path / "dead.npy", np.zeros((IMAGES, numbers), np.float32))
         found = coordinates(tmp_path / "dead.npy", TRAIN, TEST)
         assert found.test.abs().max() == 0
-        assert found.train.abs().max() < 2e-3
+        assert found.train.abs().max() <= 1.01 * RIDGE**0.5
