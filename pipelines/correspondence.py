@@ -190,10 +190,10 @@ def report(
     by_part = values.groupby(["layer", "occlusion"], sort=False)
     means = by_part[["changed", "disagreement"]].mean()
     shares = "".join(
-        f"* {layer}, {part.replace('_', ' ')}: {100 * row['changed']:.1f} % change; "
+        f"* {row['layer']}, {row['occlusion'].replace('_', ' ')}: {100 * row['changed']:.1f} % change; "
         f"{100 * row['disagreement']:.1f} % of those that change in both images "
         "in opposite directions\n"
-        for (layer, part), row in means.to_dict("index").items()
+        for row in means.reset_index().to_dict("records")
     )
     return (
         f"{HEAD}Square of {side}/{PAPER_CROP} of the crop, grey {value}; {settings['draws']} "

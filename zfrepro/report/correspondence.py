@@ -93,7 +93,6 @@ def draw_table(table: pd.DataFrame, path: Path, title: str) -> None:
     axes[0, 0].set_yticks(
         range(len(table)), [part.replace("_", " ") for part in table["occlusion"]]
     )
-    axes[0, 0].invert_yaxis()
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     figure.suptitle(title, fontsize=10)
