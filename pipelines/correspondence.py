@@ -190,9 +190,9 @@ def report(
     by_part = values.groupby(["layer", "occlusion"], sort=False)
     means = by_part[["changed", "disagreement"]].mean()
     shares = "".join(
-        f"* {row['layer']}, {row['occlusion'].replace('_', ' ')}: {100 * row['changed']:.1f} % change; "
-        f"{100 * row['disagreement']:.1f} % of those that change in both images "
-        "in opposite directions\n"
+        f"* {row['layer']}, {row['occlusion'].replace('_', ' ')}: {100 * row['changed']:.1f} % "
+        f"change; {100 * row['disagreement']:.1f} % of those that change in both images in "
+        "opposite directions\n"
         for row in means.reset_index().to_dict("records")
     )
     return (

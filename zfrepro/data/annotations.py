@@ -154,15 +154,15 @@ def read_landmarks(file: Path) -> dict[Path, dict[str, Point]]:
     with file.open(newline="", encoding="utf-8-sig") as lines:
         reader = csv.DictReader(lines)
         names = _names(file, reader.fieldnames or [])
-        found = {}
+        found: dict[Path, dict[str, Point]] = {}
         for row in reader:
-            image = file.parent / (row["image"] or "")
+            line, image = f"{file}, line {reader.line_num}", file.parent / (row["image"] or "")
             if image in found:
-                raise AnnotationError(f"{file}, line {reader.line_num}: {image} stands there twice")
+                raise AnnotationError(f"{line}: {image} stands there twice")
             found[image] = {
-                name: Point(*(_number(row, f"{name}_{axis}", file, reader.line_num) for axis in "xy"))
+                name: Point(*(_number(row, f"{name}_{axis}", line) for axis in "xy"))
                 for name in names
-            }  # fmt: skip
+            }
     if not found:
         raise AnnotationError(f"{file} holds no landmarks: a line an image is missing")
     return found
@@ -179,10 +179,8 @@ def _names(file: Path, columns: Sequence[str]) -> list[str]:
     return names
 
 
-def _number(row: Mapping[str, str | None], column: str, file: Path, line: int) -> float:
+def _number(row: Mapping[str, str | None], column: str, line: str) -> float:
     try:
         return float(row[column] or "")
     except ValueError:
-        raise AnnotationError(
-            f"{file}, line {line}: {column} is {row[column]!r}, no number"
-        ) from None
+        raise AnnotationError(f"{line}: {column} is {row[column]!r}, no number") from None
