@@ -30,7 +30,7 @@ from zfrepro.analysis.occlusion import Square
 from zfrepro.analysis.sample import balanced
 from zfrepro.config import Config
 from zfrepro.data import annotations
-from zfrepro.data.annotations import Box, Mapping2D
+from zfrepro.data.annotations import Box, Placement
 from zfrepro.data.store import PreparedSet, Split
 from zfrepro.report import occlusion as drawing
 from zfrepro.training.inputs import class_name, grey
@@ -71,7 +71,7 @@ def boxes_of(prepared: PreparedSet, split: Split, numbers: Ints, crop: int) -> l
     if known is None:
         return [None] * len(numbers)
     return [
-        each.box and Mapping2D.of(each.width, each.height, prepared.image_size, crop).box(each.box)
+        each.box and Placement.of(each.width, each.height, prepared.image_size, crop).box(each.box)
         for each in known
     ]
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests.project import Project
 from zfrepro.data import annotations, decode
-from zfrepro.data.annotations import AnnotationError, Box, Mapping2D, Point
+from zfrepro.data.annotations import AnnotationError, Box, Placement, Point
 from zfrepro.data.store import PreparedSet
 
 HEADER = "image,nose_x,nose_y\n"
@@ -29,18 +29,18 @@ def test_a_bright_square_lies_where_its_centre_is_mapped(width: int, height: int
     light = prepared[4:60, 4:60].astype(float)
     centres = np.arange(crop) + 0.5
     seen = (light.sum(0) @ centres / light.sum(), light.sum(1) @ centres / light.sum())
-    mapped = Mapping2D.of(width, height, size, crop).point(Point(x, y))
+    mapped = Placement.of(width, height, size, crop).point(Point(x, y))
     np.testing.assert_allclose(mapped, seen, atol=0.06)
 
 
 def test_a_box_is_cut_at_the_crop() -> None:
-    mapping = Mapping2D.of(128, 128, 64, 56)  # halved, then 4 pixels less on each side
+    mapping = Placement.of(128, 128, 64, 56)  # halved, then 4 pixels less on each side
     assert mapping.box(Box(20, 0, 60, 128)) == Box(6, 0, 26, 56)
     assert mapping.box(Box(0, 0, 8, 128)) is None
 
 
 def test_landmarks_are_all_in_the_crop_or_none() -> None:
-    mapping = Mapping2D.of(128, 128, 64, 56)
+    mapping = Placement.of(128, 128, 64, 56)
     nose, ear = Point(64, 64), Point(4, 64)
     assert mapping.landmarks({"nose": nose}) == {"nose": Point(28, 28)}
     assert mapping.landmarks({"nose": nose, "ear": ear}) == {}

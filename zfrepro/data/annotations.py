@@ -51,7 +51,7 @@ class Annotation:
 
 
 @dataclass(frozen=True)
-class Mapping2D:
+class Placement:
     """The way of a raw image's points into its crop: x * scale.x + shift.x, and the same for y."""
 
     scale: Point
@@ -123,13 +123,13 @@ def in_crop(
     Raises:
         AnnotationError: one of them lies outside the picture, or outside its crop.
     """
-    mapping = Mapping2D.of(width, height, image_size, crop)
+    placement = Placement.of(width, height, image_size, crop)
     found = {}
     for name, point in landmarks.items():
         at = f"{path}: {name} at ({point.x:g}, {point.y:g})"
         if not point.inside(width, height):
             raise AnnotationError(f"{at} lies outside the picture of {width} x {height} pixels")
-        found[name] = mapping.point(point)
+        found[name] = placement.point(point)
         if not found[name].inside(crop, crop):
             raise AnnotationError(
                 f"{at} is cut off: of the shorter side's {image_size} pixels the network sees the "
