@@ -14,13 +14,21 @@ import numpy.typing as npt
 import pandas as pd
 from tqdm import tqdm
 
-from pipelines._figures import RESULTS, networks, pictures, reader, stage, trained, verdict
+from pipelines._figures import (
+    RESULTS,
+    networks,
+    pictures,
+    reader,
+    sample,
+    stage,
+    trained,
+    verdict,
+)
 from zfrepro import files
 from zfrepro.analysis import bootstrap, correspondence
 from zfrepro.analysis.chain import Chain
 from zfrepro.analysis.correspondence import RANDOM, Found
 from zfrepro.analysis.occlusion import PAPER_CROP, Square
-from zfrepro.analysis.sample import balanced
 from zfrepro.config import Config
 from zfrepro.data import annotations
 from zfrepro.data.annotations import Placement, Point
@@ -81,8 +89,7 @@ def faces_of(prepared: PreparedSet, split: Split, crop: int, settings: Config) -
         if each.landmarks
     }
     usable = np.array([number for number, places in mapped.items() if places], dtype=np.int64)
-    chosen = balanced(split.labels[usable], settings["images"], settings["seed"])
-    return {int(number): mapped[int(number)] for number in usable[chosen]}
+    return {int(number): mapped[int(number)] for number in sample(split, settings, usable)}
 
 
 def consistency(name: str, split: Split, faces: Faces, settings: Config) -> Found:
@@ -158,7 +165,7 @@ def measures(
 
 
 def below_random(found: Mapping[str, Found], part: str, layer: str) -> dict[str, float]:
-    values = {}
+    values: dict[str, float] = {}
     for measure in ("hamming", "disagreement"):
         more = correspondence.against_random(list(found.values()), part, layer, measure)
         name = f"{layer}/{part}_{measure}_below_random"

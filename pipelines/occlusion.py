@@ -17,6 +17,7 @@ from pipelines._figures import (
     networks,
     pictures,
     reader,
+    sample,
     stage,
     strongest_of,
     trained,
@@ -27,7 +28,6 @@ from zfrepro.analysis import bootstrap, occlusion
 from zfrepro.analysis.chain import Chain
 from zfrepro.analysis.deconv import Deconvnet
 from zfrepro.analysis.occlusion import Square
-from zfrepro.analysis.sample import balanced
 from zfrepro.config import Config
 from zfrepro.data import annotations
 from zfrepro.data.annotations import Box, Placement
@@ -46,7 +46,7 @@ def run(settings: Config) -> None:
     prepared = PreparedSet.open(RESULTS / "prepared" / "source")
     split = prepared.split(settings["split"])
     shutil.rmtree(FIGURES, ignore_errors=True)
-    numbers = balanced(split.labels, settings["images"], settings["seed"])
+    numbers = sample(split, settings)
     names = networks(settings)
     crop = trained(names[0]).crop
     boxes = boxes_of(prepared, split, numbers, crop)
