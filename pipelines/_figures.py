@@ -14,6 +14,7 @@ from zfrepro import config, files
 from zfrepro.analysis import strongest
 from zfrepro.analysis.bootstrap import Interval
 from zfrepro.analysis.deconv import Deconvnet
+from zfrepro.analysis.sample import balanced
 from zfrepro.config import Config
 from zfrepro.data.store import PreparedSet, Split
 from zfrepro.fingerprint import fingerprint
@@ -63,6 +64,19 @@ def trained(network: str) -> Trained:
 def networks(settings: Config) -> list[str]:
     """The network that is shown, and the others that give the spread."""
     return [settings["network"], *settings["others"]]
+
+
+def sample(split: Split, settings: Config, among: Ints | None = None) -> Ints:
+    """The numbers of `settings.images` images, or of a quarter of the split where it is smaller.
+
+    Spread over the classes, in random order.
+
+    Args:
+        among: those that come into question; None: all.
+    """
+    numbers = np.arange(len(split)) if among is None else among
+    count = min(settings["images"], max(len(split) // 4, 5))
+    return numbers[balanced(split.labels[numbers], count, settings["seed"])]
 
 
 def verdict(claim: str, difference: Interval) -> str:

@@ -1,8 +1,9 @@
 """Stage `correspondence`: table 1 and figure 8, whether a part means the same in different faces.
 
-Writes results/tables/table1.{csv,md,png}, results/figures/figure8/figure8.{png,pdf}, networks.csv
-with each network's values, measures.json and report.md. Where nothing says where the parts are,
-the table holds the paper's numbers alone.
+Writes results/tables/table1.{csv,md,png} and to results/figures/figure8: figure8.{png,pdf};
+opposite.png, as table 1, of the features that change in both images alone; networks.csv, each
+network's values; measures.json and report.md. Where nothing says where the parts are, the table
+holds the paper's numbers alone.
 """
 
 import shutil
@@ -13,16 +14,24 @@ import numpy.typing as npt
 import pandas as pd
 from tqdm import tqdm
 
-from pipelines._figures import RESULTS, networks, pictures, reader, stage, trained, verdict
+from pipelines._figures import (
+    RESULTS,
+    networks,
+    pictures,
+    reader,
+    sample,
+    stage,
+    trained,
+    verdict,
+)
 from zfrepro import files
 from zfrepro.analysis import bootstrap, correspondence
 from zfrepro.analysis.chain import Chain
 from zfrepro.analysis.correspondence import RANDOM, Found
 from zfrepro.analysis.occlusion import PAPER_CROP, Square
-from zfrepro.analysis.sample import balanced
 from zfrepro.config import Config
 from zfrepro.data import annotations
-from zfrepro.data.annotations import Mapping2D, Point
+from zfrepro.data.annotations import Placement, Point
 from zfrepro.data.store import PreparedSet, Split
 from zfrepro.report import correspondence as drawing
 from zfrepro.report import tables
@@ -55,6 +64,11 @@ def run(settings: Config) -> None:
     table = correspondence.table(list(found.values()), layers)
     note = f"{len(faces)} faces, {len(names)} networks; ± over pairs, 95 % intervals over images."
     write_table(table, layers, note)
+    opposite = correspondence.table(list(found.values()), layers, "disagreement")
+    drawing.draw_table(
+        opposite, FIGURES / "opposite.png", "Features that change in both images",
+        "share in opposite directions",
+    )  # fmt: skip
     values = by_network(found)
     with files.atomic_path(FIGURES / "networks.csv") as path:
         values.to_csv(path, index=False, float_format="%.5g")
@@ -68,15 +82,14 @@ def faces_of(prepared: PreparedSet, split: Split, crop: int, settings: Config) -
     if known is None:
         return {}
     mapped = {
-        number: Mapping2D.of(each.width, each.height, prepared.image_size, crop).landmarks(
+        number: Placement.of(each.width, each.height, prepared.image_size, crop).landmarks(
             each.landmarks
         )
         for number, each in enumerate(known)
         if each.landmarks
     }
     usable = np.array([number for number, places in mapped.items() if places], dtype=np.int64)
-    chosen = balanced(split.labels[usable], settings["images"], settings["seed"])
-    return {int(number): mapped[int(number)] for number in usable[chosen]}
+    return {int(number): mapped[int(number)] for number in sample(split, settings, usable)}
 
 
 def consistency(name: str, split: Split, faces: Faces, settings: Config) -> Found:
@@ -147,10 +160,17 @@ def measures(
                 for end, name in (("", "mean"), ("_low", "low"), ("_high", "high"))
             }
             if row["occlusion"] != RANDOM:
-                found_more = correspondence.against_random(
-                    list(found.values()), row["occlusion"], layer
-                )
-                values[f"{layer}/{row['occlusion']}_below_random"] = round(found_more.mean, 5)
+                values |= below_random(found, row["occlusion"], layer)
+    return values
+
+
+def below_random(found: Mapping[str, Found], part: str, layer: str) -> dict[str, float]:
+    values: dict[str, float] = {}
+    for measure in ("hamming", "disagreement"):
+        more = correspondence.against_random(list(found.values()), part, layer, measure)
+        name = f"{layer}/{part}_{measure}_below_random"
+        values |= {name: round(more.mean, 5), f"{name}_low": round(more.low, 5),
+                   f"{name}_high": round(more.high, 5)}  # fmt: skip
     return values
 
 
@@ -190,10 +210,10 @@ def report(
     by_part = values.groupby(["layer", "occlusion"], sort=False)
     means = by_part[["changed", "disagreement"]].mean()
     shares = "".join(
-        f"* {layer}, {part.replace('_', ' ')}: {100 * row['changed']:.1f} % change; "
-        f"{100 * row['disagreement']:.1f} % of those that change in both images "
-        "in opposite directions\n"
-        for (layer, part), row in means.to_dict("index").items()
+        f"* {row['layer']}, {row['occlusion'].replace('_', ' ')}: {100 * row['changed']:.1f} % "
+        f"change; {100 * row['disagreement']:.1f} % of those that change in both images in "
+        "opposite directions\n"
+        for row in means.reset_index().to_dict("records")
     )
     return (
         f"{HEAD}Square of {side}/{PAPER_CROP} of the crop, grey {value}; {settings['draws']} "

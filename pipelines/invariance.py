@@ -14,12 +14,11 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from pipelines._figures import RESULTS, networks, stage, trained, verdict
+from pipelines._figures import RESULTS, networks, sample, stage, trained, verdict
 from zfrepro import files
 from zfrepro.analysis import bootstrap, invariance
 from zfrepro.analysis.chain import Chain
 from zfrepro.analysis.invariance import KINDS, PAPER_CROP, Transformation
-from zfrepro.analysis.sample import balanced
 from zfrepro.config import Config
 from zfrepro.data.store import PreparedSet, Split
 from zfrepro.report import invariance as drawing
@@ -38,7 +37,7 @@ def run(settings: Config) -> None:
     prepared = PreparedSet.open(RESULTS / "prepared" / "source")
     split = prepared.split(settings["split"])
     shutil.rmtree(FIGURES, ignore_errors=True)
-    numbers = balanced(split.labels, settings["images"], settings["seed"])
+    numbers = sample(split, settings)
     nets = {name: trained(name) for name in networks(settings)}
     for network in nets.values():
         check_fit(network, prepared)

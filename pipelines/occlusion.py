@@ -17,6 +17,7 @@ from pipelines._figures import (
     networks,
     pictures,
     reader,
+    sample,
     stage,
     strongest_of,
     trained,
@@ -27,10 +28,9 @@ from zfrepro.analysis import bootstrap, occlusion
 from zfrepro.analysis.chain import Chain
 from zfrepro.analysis.deconv import Deconvnet
 from zfrepro.analysis.occlusion import Square
-from zfrepro.analysis.sample import balanced
 from zfrepro.config import Config
 from zfrepro.data import annotations
-from zfrepro.data.annotations import Box, Mapping2D
+from zfrepro.data.annotations import Box, Placement
 from zfrepro.data.store import PreparedSet, Split
 from zfrepro.report import occlusion as drawing
 from zfrepro.training.inputs import class_name, grey
@@ -46,7 +46,7 @@ def run(settings: Config) -> None:
     prepared = PreparedSet.open(RESULTS / "prepared" / "source")
     split = prepared.split(settings["split"])
     shutil.rmtree(FIGURES, ignore_errors=True)
-    numbers = balanced(split.labels, settings["images"], settings["seed"])
+    numbers = sample(split, settings)
     names = networks(settings)
     crop = trained(names[0]).crop
     boxes = boxes_of(prepared, split, numbers, crop)
@@ -71,7 +71,7 @@ def boxes_of(prepared: PreparedSet, split: Split, numbers: Ints, crop: int) -> l
     if known is None:
         return [None] * len(numbers)
     return [
-        each.box and Mapping2D.of(each.width, each.height, prepared.image_size, crop).box(each.box)
+        each.box and Placement.of(each.width, each.height, prepared.image_size, crop).box(each.box)
         for each in known
     ]
 

@@ -180,25 +180,41 @@ def _products(rows: Tensor) -> Pairs:
     return products
 
 
-def table(networks: Sequence[Found], layers: Sequence[str]) -> pd.DataFrame:
+def table(
+    networks: Sequence[Found], layers: Sequence[str], measure: str = "hamming"
+) -> pd.DataFrame:
     """Table 1, a row a part: of each layer mean, deviation over pairs and a 95 % interval.
 
     Mean and interval are of each pair's average over draws and networks. The deviation is that of
     single pairs, of one draw and network.
+
+    Args:
+        measure: a field of `Consistency`, hamming or disagreement.
     """
     rows = []
     for part in dict.fromkeys(part for part, _ in networks[0]):
         row: dict[str, object] = {"occlusion": part}
         for layer in layers:
-            matrices = np.stack([found[part, layer].hamming for found in networks])
-            interval = bootstrap.of_pairs(matrices.mean((0, 1)))
-            apart = ~np.eye(matrices.shape[-1], dtype=bool)
-            deviation = np.sqrt(matrices[..., apart].var(-1).mean())
-            ends = (interval.mean, deviation, interval.low, interval.high)
+            pairs = _pairs(networks, part, layer, measure)
+            interval = bootstrap.of_pairs(mean_of(pairs))
+            ends = (interval.mean, _deviation(pairs), interval.low, interval.high)
             names = ("mean", "std", "low", "high")
             row |= {f"{layer}_{name}": end for name, end in zip(names, ends, strict=True)}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _pairs(networks: Sequence[Found], part: str, layer: str, measure: str) -> Pairs:
+    """Of all networks and draws, (networks * draws, N, N)."""
+    pairs: Pairs = np.concatenate([getattr(found[part, layer], measure) for found in networks])
+    return pairs
+
+
+def _deviation(pairs: Pairs) -> float:
+    """Over the pairs of one draw, as the root of the mean variance."""
+    apart = pairs[:, ~np.eye(pairs.shape[-1], dtype=bool)]
+    variances = [known.var() for each in apart if len(known := each[~np.isnan(each)])]
+    return float(np.sqrt(np.mean(variances))) if variances else float("nan")
 
 
 def no_table(layers: Sequence[str], parts: Sequence[str] = PARTS) -> pd.DataFrame:
@@ -217,11 +233,8 @@ def against_random(
     Args:
         measure: a field of `Consistency`.
     """
-    means = [
-        np.nanmean([mean_of(getattr(found[name, layer], measure)) for found in networks], axis=0)
-        for name in (RANDOM, part)
-    ]
-    return bootstrap.of_pairs(means[0] - means[1])
+    random, mine = (mean_of(_pairs(networks, name, layer, measure)) for name in (RANDOM, part))
+    return bootstrap.of_pairs(random - mine)
 
 
 def mean_of(draws: Pairs) -> Pairs:

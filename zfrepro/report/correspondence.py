@@ -75,7 +75,9 @@ def readable(table: pd.DataFrame, layers: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def draw_table(table: pd.DataFrame, path: Path, title: str) -> None:
+def draw_table(
+    table: pd.DataFrame, path: Path, title: str, what: str = "Hamming distance of signs"
+) -> None:
     """Mean, spread over pairs (thin) and 95 % interval (thick), a panel a layer.
 
     Args:
@@ -89,11 +91,10 @@ def draw_table(table: pd.DataFrame, path: Path, title: str) -> None:
         squeeze=False, layout="constrained",
     )  # fmt: skip
     for axis, layer in zip(axes[0], layers, strict=True):
-        _panel(axis, table, layer)
+        _panel(axis, table, layer, what)
     axes[0, 0].set_yticks(
         range(len(table)), [part.replace("_", " ") for part in table["occlusion"]]
     )
-    axes[0, 0].invert_yaxis()
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     figure.suptitle(title, fontsize=10)
@@ -102,7 +103,7 @@ def draw_table(table: pd.DataFrame, path: Path, title: str) -> None:
     plt.close(figure)
 
 
-def _panel(axis: Axes, table: pd.DataFrame, layer: str) -> None:
+def _panel(axis: Axes, table: pd.DataFrame, layer: str, what: str) -> None:
     places = np.arange(len(table))
     ours, low, high = (table[f"{layer}_{end}"] for end in ("mean", "low", "high"))
     deviation = table[f"{layer}_std"]
@@ -119,7 +120,7 @@ def _panel(axis: Axes, table: pd.DataFrame, layer: str) -> None:
             paper, places + 0.12, xerr=spread, fmt="s", color="0.35", ecolor=PAPER, markersize=5,
             label="paper (± as printed)",
         )  # fmt: skip
-    axis.set_xlabel(f"{layer}: Hamming distance of signs (less: alike)", fontsize=9)
+    axis.set_xlabel(f"{layer}: {what} (less: alike)", fontsize=9)
     axis.set_xlim(left=0)
     axis.set_ylim(len(table) - 0.5, -0.5)
     axis.grid(visible=True, axis="x", color="0.9")
