@@ -15,7 +15,7 @@ import torch
 
 from zfrepro import config, files
 from zfrepro.config import Config
-from zfrepro.data.store import PreparedSet, Split
+from zfrepro.data.store import ABSENT, PreparedSet, Split
 from zfrepro.fingerprint import fingerprint
 from zfrepro.models.memory import keep_freed_memory
 from zfrepro.training.trained import Trained, load
@@ -23,7 +23,6 @@ from zfrepro.transfer import features, probe
 from zfrepro.transfer.protocol import Fold, Labels, draw
 
 RESULTS = config.ROOT / "results"
-ABSENT = "absent"  # what `prepare` leaves of a set that the profile has not
 COLUMNS = [
     "set", "arm", "classifier", "layer", "images_a_class", "fold", "seed", "accuracy", "strength",
     "classes", "fewest_tested",
