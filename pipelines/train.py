@@ -7,7 +7,7 @@ find them finished.
 import argparse
 
 from zfrepro import config, files
-from zfrepro.train import is_first_process, plain_errors, summary, tell, train
+from zfrepro.train import is_first_process, plain_errors, plan, summary, tell, train
 
 
 def main() -> None:
@@ -18,11 +18,12 @@ def main() -> None:
     files.die_with_parent()
     with plain_errors():
         resolved = config.load(config.CONFIGS / f"{name}.yaml")
+        together = resolved["trainer"]["together"] and not plan(resolved).finished
         run = train(resolved)
         if is_first_process():  # the others may be ahead of the result that it writes
             files.link_tree(run.result, config.ROOT / "results" / "runs" / name)
             tell(summary(run))
-        for other in config.options("experiment") if resolved["trainer"]["together"] else []:
+        for other in config.options("experiment") if together else []:
             train(config.load(config.CONFIGS / f"{other}.yaml"))
 
 

@@ -8,11 +8,10 @@ import difflib
 import operator
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import hydra
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -46,11 +45,8 @@ def compose(overrides: Sequence[str] = ()) -> Config:
     Raises:
         ConfigError: an unknown group option or key, or a required value left open.
     """
-    try:
-        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-            return resolve(hydra.compose("config", overrides=with_profile(overrides)))
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(explain(error)) from error
+    with _errors_explained("config"):
+        return resolve(_composed("config", with_profile(overrides)))
 
 
 def compose_experiment(name: str, overrides: Sequence[str] = ()) -> Config:
@@ -89,12 +85,8 @@ def compose_published(name: str, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(
             f"model={name} is not published; published are {', '.join(published_models())}"
         )
-    try:
-        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-            composed = hydra.compose(f"model/{name}", overrides=[*overrides])
-            model: Config = dict(_plain(composed)["model"])
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(explain(error, f"model/{name}")) from error
+    with _errors_explained(f"model/{name}"):
+        model: Config = dict(_plain(_composed(f"model/{name}", overrides))["model"])
     if weights := model["published"]["weights"]:
         model["published"]["weights"] = str(path(weights))
     return model
@@ -106,19 +98,15 @@ def compose_sets(overrides: Sequence[str] = ()) -> dict[str, Config]:
     Raises:
         ConfigError: an unknown key, a required value left open, or a set of another name.
     """
-    try:
-        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-            composed = hydra.compose("config", overrides=with_profile(overrides))
-        sets = OmegaConf.to_container(composed.sets, resolve=True, throw_on_missing=True)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(explain(error)) from error
-    assert isinstance(sets, dict)  # noqa: S101  what is composed is a mapping
+    with _errors_explained("config"):
+        composed = _composed("config", with_profile(overrides))
+        sets = _plain(composed.sets)
     if strangers := sets.keys() - set(TRANSFER_SETS):
         raise ConfigError(
             f"conf/profile/{composed.profile}.yaml has sets.{min(strangers)}; it can have "
             f"{', '.join(TRANSFER_SETS)}"
         )
-    return {str(name): data for name, data in sets.items()}
+    return sets
 
 
 def compose_analysis(overrides: Sequence[str] = ()) -> Config:
@@ -127,11 +115,8 @@ def compose_analysis(overrides: Sequence[str] = ()) -> Config:
     Raises:
         ConfigError: an unknown key.
     """
-    try:
-        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-            return _plain(hydra.compose("analysis", overrides=[*overrides]))
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(explain(error, "analysis")) from error
+    with _errors_explained("analysis"):
+        return _plain(_composed("analysis", overrides))
 
 
 def compose_transfer(overrides: Sequence[str] = ()) -> Config:
@@ -143,14 +128,8 @@ def compose_transfer(overrides: Sequence[str] = ()) -> Config:
         ConfigError: an unknown key.
     """
     size = [] if any(o.startswith("transfer=") for o in overrides) else [_params("profile")]
-    try:
-        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-            composed = hydra.compose(
-                "transfer", overrides=[*(f"transfer={name}" for name in size), *overrides]
-            )
-            return _plain(composed)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(explain(error, "transfer")) from error
+    with _errors_explained("transfer"):
+        return _plain(_composed("transfer", [*(f"transfer={name}" for name in size), *overrides]))
 
 
 def resolve(config: DictConfig) -> Config:
@@ -172,6 +151,24 @@ def resolve(config: DictConfig) -> Config:
     plain = _plain(config)
     del plain["sets"]
     return plain
+
+
+def _composed(root: str, overrides: Sequence[str]) -> DictConfig:
+    import hydra  # noqa: PLC0415  a fifth of a second: a stage that reads what is resolved needs none
+
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        return hydra.compose(root, overrides=[*overrides])
+
+
+@contextmanager
+def _errors_explained(root: str) -> Iterator[None]:
+    """Turns Hydra's errors into ConfigErrors that name what exists in the configuration `root`."""
+    from hydra.errors import HydraException  # noqa: PLC0415
+
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(explain(error, root)) from error
 
 
 def _plain(config: DictConfig) -> Config:
@@ -229,8 +226,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _skeleton(root: str) -> DictConfig:
     choices = {"config": with_profile([]), "transfer": ["transfer=paper"]}
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        return hydra.compose(root, overrides=choices.get(root, []))
+    return _composed(root, choices.get(root, []))
 
 
 def _keys(config: DictConfig, prefix: str = "") -> Iterator[str]:

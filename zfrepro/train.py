@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zfrepro import command, config, files
+from zfrepro import config, files
 from zfrepro.config import Config, ConfigError
 from zfrepro.fingerprint import fingerprint
 from zfrepro.provenance import git_revision
@@ -245,6 +245,8 @@ def plain_errors() -> Iterator[None]:
 
 
 def _command(cfg: Config) -> None:
+    from zfrepro import command
+
     with plain_errors():
         if command.is_multirun():
             check_processes(cfg["trainer"])
@@ -254,6 +256,8 @@ def _command(cfg: Config) -> None:
 
 
 def main() -> None:
+    from zfrepro import command  # and with it Hydra, which no stage needs
+
     files.exit_on_signals()
     command.command(_command)()
 
