@@ -1,4 +1,4 @@
-"""Whether hiding a part changes the features of different faces alike (section 4.4, table 1).
+"""Whether hiding a part changes the features of different faces alike (section 4.3, table 1).
 
 Of each image a square over a part is greyed, and e = x - x_masked taken at a layer. Two images
 agree in a feature where their e have the same sign; the Hamming distance of the signs, per feature

@@ -1,6 +1,6 @@
 """Figure 4: how what a map looks for changes while the network is trained, and when it settles.
 
-Claim of the paper (section 4.1): lower layers settle within a few epochs, upper ones only after
+Claim of the paper (section 4): lower layers settle within a few epochs, upper ones only after
 40 to 50.
 """
 

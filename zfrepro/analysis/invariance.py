@@ -1,4 +1,4 @@
-"""How far features move when the image is moved, enlarged or turned (section 4.1, figure 5).
+"""How far features move when the image is moved, enlarged or turned (section 4, figure 5).
 
 What is transformed is the whole prepared image, of which the network then sees the central crop:
 what comes in from the border is real content where there is any, and the mean image beyond.

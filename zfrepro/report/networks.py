@@ -51,7 +51,7 @@ class Row:
 
 
 def table2() -> list[Row]:
-    """Single nets, and ensembles of nets that were trained for themselves (section 4.1)."""
+    """Single nets, and ensembles of nets that were trained for themselves (section 5.1)."""
     one = "zfnet_1_convnet"
     ours = {
         "krizhevsky_replication_1_convnet": Row("", ("tab3_alexnet",), one),
