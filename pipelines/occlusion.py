@@ -98,6 +98,7 @@ def scored(
             "right": found.clean_best == label,
             "on": drop.on if drop else np.nan,
             "off": drop.off if drop else np.nan,
+            "score": drop.score if drop else np.nan,
         }
 
 
@@ -155,11 +156,11 @@ def summary(table: pd.DataFrame) -> dict[str, bootstrap.Interval]:
     known = table.dropna(subset=["on", "off"])
     if known.empty:
         return {}
-    by_image = known.groupby("image")[["on", "off"]].mean()
+    by_image = known.groupby("image")[["on", "off", "score"]].mean()
     return {
         "drop_on_object": bootstrap.of_images(by_image["on"]),
         "drop_off_object": bootstrap.of_images(by_image["off"]),
-        "difference": bootstrap.of_images(by_image["on"] - by_image["off"]),
+        "difference": bootstrap.of_images(by_image["score"]),
     }
 
 
@@ -178,7 +179,7 @@ def measures(found: dict[str, bootstrap.Interval], table: pd.DataFrame) -> dict[
 
 
 def by_network(table: pd.DataFrame) -> "pd.Series[float]":
-    return (table["on"] - table["off"]).groupby(table["network"]).mean()
+    return table.groupby("network")["score"].mean()
 
 
 def report(found: dict[str, bootstrap.Interval], table: pd.DataFrame, settings: Config) -> str:

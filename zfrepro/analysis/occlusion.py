@@ -122,27 +122,33 @@ def occlude(
     probabilities = logits[0].softmax(0)
     best = int(probabilities.argmax())
     label = best if label is None else label
-    rows, columns = square.starts(height), square.starts(width)
-    blocks = _blocks(rows, columns, near or ceil(NEAR * PAPER_CROP / max(height, width)))
+    found = _everywhere(chain, image, grey, square, layer, number, label, batch, near)
+    activation, probability, most = found.numpy()
+    return Occluded(
+        square, square.starts(height), square.starts(width), number, label, activation, probability,
+        most.astype(np.int64), float(clean[layer][0, number].sum()), float(probabilities[label]),
+        best,
+    )  # fmt: skip
+
+
+def _everywhere(
+    chain: Chain, image: Tensor, grey: Tensor, square: Square, layer: str, number: int, label: int,
+    batch: int, near: int | None,
+) -> Tensor:  # fmt: skip
+    """Sum of the map, probability of the label and most probable class: (3, rows, columns)."""
+    rows, columns = (square.starts(size) for size in image.shape[1:])
+    blocks = _blocks(rows, columns, near or ceil(NEAR * PAPER_CROP / max(image.shape)))
     reruns = Reruns(chain, image)
-    order = torch.cat(blocks)
-    found = torch.empty(3, len(order), dtype=torch.float64)
-    done = 0
+    found = torch.empty(3, len(rows) * len(columns), dtype=torch.float64)
     for some in _batches(blocks, batch):
-        places = [_places(rows, columns, block).to(image.device) for block in some]
+        places = (_places(rows, columns, block).to(image.device) for block in some)
         maps, logits = reruns.respond(
             [_covered(image, grey, square, each) for each in places], [layer]
         )
         scores = logits.softmax(1)
         values = (maps[layer][:, number].sum((1, 2)), scores[:, label], scores.argmax(1))
-        here = order[done : done + len(scores)]
-        found[:, here] = torch.stack([each.double().cpu() for each in values])
-        done += len(scores)
-    activation, probability, most = found.view(3, len(rows), len(columns)).numpy()
-    return Occluded(
-        square, rows, columns, number, label, activation, probability, most.astype(np.int64),
-        float(clean[layer][0, number].sum()), float(probabilities[label]), best,
-    )  # fmt: skip
+        found[:, torch.cat(some)] = torch.stack([each.double().cpu() for each in values])
+    return found.view(3, len(rows), len(columns))
 
 
 def _blocks(rows: Sequence[int], columns: Sequence[int], side: int) -> list[Tensor]:
