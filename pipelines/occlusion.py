@@ -33,6 +33,7 @@ from zfrepro.data import annotations
 from zfrepro.data.annotations import Box, Placement
 from zfrepro.data.store import PreparedSet, Split
 from zfrepro.report import occlusion as drawing
+from zfrepro.training.evaluation import check_fit
 from zfrepro.training.inputs import class_name, grey
 from zfrepro.training.trained import Trained
 
@@ -48,6 +49,8 @@ def run(settings: Config) -> None:
     shutil.rmtree(FIGURES, ignore_errors=True)
     numbers = sample(split, settings)
     names = networks(settings)
+    for name in names:
+        check_fit(trained(name), prepared)
     crop = trained(names[0]).crop
     boxes = boxes_of(prepared, split, numbers, crop)
     table = pd.DataFrame(
