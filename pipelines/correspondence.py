@@ -35,6 +35,7 @@ from zfrepro.data.annotations import Placement, Point
 from zfrepro.data.store import PreparedSet, Split
 from zfrepro.report import correspondence as drawing
 from zfrepro.report import tables
+from zfrepro.training.evaluation import check_fit
 from zfrepro.training.inputs import grey
 
 FIGURES = RESULTS / "figures" / "figure8"
@@ -48,6 +49,8 @@ def run(settings: Config) -> None:
     split = prepared.split(settings["split"])
     shutil.rmtree(FIGURES, ignore_errors=True)
     names, layers = networks(settings), settings["layers"]
+    for name in names:
+        check_fit(trained(name), prepared)
     faces = faces_of(prepared, split, trained(names[0]).crop, settings)
     if len(faces) < 2:
         write_table(correspondence.no_table(layers), layers, "Here: no annotated faces.")

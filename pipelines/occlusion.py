@@ -33,6 +33,7 @@ from zfrepro.data import annotations
 from zfrepro.data.annotations import Box, Placement
 from zfrepro.data.store import PreparedSet, Split
 from zfrepro.report import occlusion as drawing
+from zfrepro.training.evaluation import check_fit
 from zfrepro.training.inputs import class_name, grey
 from zfrepro.training.trained import Trained
 
@@ -48,6 +49,8 @@ def run(settings: Config) -> None:
     shutil.rmtree(FIGURES, ignore_errors=True)
     numbers = sample(split, settings)
     names = networks(settings)
+    for name in names:
+        check_fit(trained(name), prepared)
     crop = trained(names[0]).crop
     boxes = boxes_of(prepared, split, numbers, crop)
     table = pd.DataFrame(
@@ -98,6 +101,7 @@ def scored(
             "right": found.clean_best == label,
             "on": drop.on if drop else np.nan,
             "off": drop.off if drop else np.nan,
+            "score": drop.score if drop else np.nan,
         }
 
 
@@ -155,11 +159,11 @@ def summary(table: pd.DataFrame) -> dict[str, bootstrap.Interval]:
     known = table.dropna(subset=["on", "off"])
     if known.empty:
         return {}
-    by_image = known.groupby("image")[["on", "off"]].mean()
+    by_image = known.groupby("image")[["on", "off", "score"]].mean()
     return {
         "drop_on_object": bootstrap.of_images(by_image["on"]),
         "drop_off_object": bootstrap.of_images(by_image["off"]),
-        "difference": bootstrap.of_images(by_image["on"] - by_image["off"]),
+        "difference": bootstrap.of_images(by_image["score"]),
     }
 
 
@@ -178,7 +182,7 @@ def measures(found: dict[str, bootstrap.Interval], table: pd.DataFrame) -> dict[
 
 
 def by_network(table: pd.DataFrame) -> "pd.Series[float]":
-    return (table["on"] - table["off"]).groupby(table["network"]).mean()
+    return table.groupby("network")["score"].mean()
 
 
 def report(found: dict[str, bootstrap.Interval], table: pd.DataFrame, settings: Config) -> str:

@@ -7,10 +7,13 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
+from torchvision.models import AlexNet_Weights
 
+from tests import published_nets
 from tests.run_folders import save_weights
-from zfrepro import correspondence, invariance, occlusion
+from zfrepro import config, correspondence, invariance, occlusion
 
 LANDMARKS = "image,right_eye_x,right_eye_y,tail_x,tail_y\n"
 
@@ -114,3 +117,23 @@ def test_what_is_wrong_is_one_line(
         (here / f"{name}.csv").write_text(content)
     with pytest.raises(SystemExit, match=rf"^error: .*{message}"):
         run(module, monkeypatch, *args.replace("W", "weights.pt").split())
+
+
+def test_a_published_network_answers(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """torchvision's AlexNet with random weights and small full layers, against its own forward."""
+    monkeypatch.setattr(config, "CHECKPOINTS", here / "checkpoints")
+    theirs = published_nets.theirs("torchvision_alexnet")
+    torch.save(theirs.state_dict(), "alexnet.pth")
+    run(
+        occlusion, monkeypatch, "b.png", "model=torchvision_alexnet",
+        f"model.published.weights={here / 'alexnet.pth'}", *published_nets.SHRUNK, "--stride", "96",
+        "--side", "64", "--class", "7",
+    )  # fmt: skip
+    with Image.open("b.png") as image:
+        pixels = AlexNet_Weights.IMAGENET1K_V1.transforms()(image)
+    with torch.inference_mode():
+        probability = float(theirs(pixels[None]).softmax(1)[0, 7])
+    assert f"probability {probability:.3f}, and" in capsys.readouterr().out
+    assert len(pd.read_csv(here / "b.occlusion.csv")) == 9

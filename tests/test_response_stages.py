@@ -131,6 +131,15 @@ def test_a_network_without_layer_7_says_so(results: Path) -> None:
         invariance.run(settings(invariance, layers=["conv1", "fc9"], images=1))
 
 
+@pytest.mark.parametrize("stage", [invariance, occlusion, correspondence])
+def test_images_of_another_size_are_refused(stage: ModuleType, results: Path) -> None:
+    path = results / "runs" / "two" / "weights.pt"
+    content = torch.load(path, weights_only=True)
+    torch.save({**content, "image_size": 72}, path)
+    with pytest.raises(ValueError, match=r"images of 72 pixels, and those in .* have 64"):
+        stage.run(settings(stage))
+
+
 def test_a_verdict_follows_the_interval() -> None:
     for low, high, word in ((0.1, 0.3, "as in"), (-0.3, -0.1, "other way"), (-1, 1, "not shown")):
         assert word in _figures.verdict("It holds", bootstrap.Interval(0.2, low, high))

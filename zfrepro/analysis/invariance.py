@@ -55,7 +55,7 @@ class Transformation:
         return cls("translation", 0.0)
 
     @property
-    def shrinks(self) -> int:
+    def oversampling(self) -> int:
         """How many samples across make one pixel without aliasing."""
         return max(ceil(1 / self.amount), 1) if self.kind == "scale" else 1
 
@@ -119,7 +119,7 @@ def _sampled(source: Tensor, wanted: Transformation, start: int, crop: int) -> T
 
     A picture that shrinks is sampled several times a pixel, and averaged.
     """
-    finer, size = wanted.shrinks, source.shape[-1]
+    finer, size = wanted.oversampling, source.shape[-1]
     along = start + (torch.arange(crop * finer, device=source.device).double() + 0.5) / finer
     points = torch.stack(torch.meshgrid(along, along, indexing="xy"), -1)
     grid = 2 * wanted.source(points, size) / size - 1

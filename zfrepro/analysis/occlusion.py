@@ -6,7 +6,6 @@ of a crop of 224 pixels to any other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Self
@@ -24,7 +23,6 @@ from zfrepro.analysis.windows import Reruns, Windows
 from zfrepro.data.annotations import Box
 
 PAPER_CROP = 224
-NEAR = 5  # places at 224 pixels; see `occlude`
 
 Grid = npt.NDArray[np.float64]  # one value for each place of the square: (down, across)
 
@@ -99,17 +97,14 @@ def occlude(
     layer: str,
     label: int | None = None,
     *,
-    batch: int = 256,
-    near: int | None = None,
+    batch: int = 128,
 ) -> Occluded:
     """Moves the square over an image.
 
     Args:
         image, grey: the network's input for the image and for grey, (C, H, W).
         label: the true class; None: the most probable one.
-        batch: how many places are worked on at a time, about.
-        near: side, in places, of the blocks that are worked on together in the lower layers; None:
-            five at 224 pixels, and more where a place is less work.
+        batch: how many places are worked on at a time.
 
     Raises:
         ChainError: no such layer, or one without maps.
@@ -122,55 +117,30 @@ def occlude(
     probabilities = logits[0].softmax(0)
     best = int(probabilities.argmax())
     label = best if label is None else label
-    rows, columns = square.starts(height), square.starts(width)
-    blocks = _blocks(rows, columns, near or ceil(NEAR * PAPER_CROP / max(height, width)))
-    reruns = Reruns(chain, image)
-    order = torch.cat(blocks)
-    found = torch.empty(3, len(order), dtype=torch.float64)
-    done = 0
-    for some in _batches(blocks, batch):
-        places = [_places(rows, columns, block).to(image.device) for block in some]
-        maps, logits = reruns.respond(
-            [_covered(image, grey, square, each) for each in places], [layer]
-        )
-        scores = logits.softmax(1)
-        values = (maps[layer][:, number].sum((1, 2)), scores[:, label], scores.argmax(1))
-        here = order[done : done + len(scores)]
-        found[:, here] = torch.stack([each.double().cpu() for each in values])
-        done += len(scores)
-    activation, probability, most = found.view(3, len(rows), len(columns)).numpy()
+    found = _everywhere(chain, image, grey, square, layer, number, label, batch)
+    activation, probability, most = found.numpy()
     return Occluded(
-        square, rows, columns, number, label, activation, probability, most.astype(np.int64),
-        float(clean[layer][0, number].sum()), float(probabilities[label]), best,
+        square, square.starts(height), square.starts(width), number, label, activation, probability,
+        most.astype(np.int64), float(clean[layer][0, number].sum()), float(probabilities[label]),
+        best,
     )  # fmt: skip
 
 
-def _blocks(rows: Sequence[int], columns: Sequence[int], side: int) -> list[Tensor]:
-    """The numbers of the places, row by row, in blocks of side x side neighbours."""
-    numbers = torch.arange(len(rows) * len(columns)).view(len(rows), len(columns))
-    return [
-        block.flatten()
-        for band in torch.split(numbers, side)
-        for block in torch.split(band, side, dim=1)
-    ]
-
-
-def _batches(blocks: Sequence[Tensor], size: int) -> Iterator[list[Tensor]]:
-    """Blocks, cut where one is larger, together of at least `size` places but for the last."""
-    batch: list[Tensor] = []
-    for part in (part for block in blocks for part in torch.split(block, size)):
-        batch.append(part)
-        if sum(map(len, batch)) >= size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _places(rows: Sequence[int], columns: Sequence[int], numbers: Tensor) -> Tensor:
-    """First row and column of the square, (B, 2)."""
-    down, across = torch.tensor(rows), torch.tensor(columns)
-    return torch.stack([down[numbers // len(columns)], across[numbers % len(columns)]], 1)
+def _everywhere(
+    chain: Chain, image: Tensor, grey: Tensor, square: Square, layer: str, number: int, label: int,
+    batch: int,
+) -> Tensor:  # fmt: skip
+    """Sum of the map, probability of the label and most probable class: (3, rows, columns)."""
+    rows, columns = (torch.tensor(square.starts(size)) for size in image.shape[1:])
+    places = torch.cartesian_prod(rows, columns).to(image.device)
+    reruns = Reruns(chain, image)
+    found = []
+    for part in torch.split(places, batch):
+        maps, logits = reruns.respond(_covered(image, grey, square, part), [layer])
+        scores = logits.softmax(1)
+        values = (maps[layer][:, number].sum((1, 2)), scores[:, label], scores.argmax(1))
+        found.append(torch.stack([each.double().cpu() for each in values]))
+    return torch.cat(found, 1).view(3, len(rows), len(columns))
 
 
 def _covered(image: Tensor, grey: Tensor, square: Square, places: Tensor) -> Windows:

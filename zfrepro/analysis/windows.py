@@ -8,7 +8,7 @@ Many changes of one image, each with its own place, are worked on at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,7 +19,6 @@ from zfrepro.analysis.chain import Chain, Step, window
 from zfrepro.analysis.responses import Layers, ends
 from zfrepro.models.normalisation import LocalContrastNorm
 
-SLIDING = ("conv", "pool")
 WHOLE = 0.8  # share of a map from which on all of it is worked out
 
 
@@ -44,52 +43,33 @@ class Reruns:
 
     def __init__(self, chain: Chain, image: Tensor) -> None:
         self.chain = chain
-        steps = enumerate(chain.steps)
-        far = (i for i, step in steps if not (_is_pointwise(step) or step.kind in SLIDING))
-        self.local = next(far, len(chain.steps))  # steps below it look at windows
         self.maps = [image[None]]  # unchanged, before each step and at the end
         with torch.inference_mode():
             for step in chain.steps:
                 self.maps.append(step.run(self.maps[-1]))
 
     @torch.inference_mode()
-    def respond(self, changed: Iterable[Windows], layers: Sequence[str]) -> tuple[Layers, Tensor]:
-        """As `responses.respond` of the changed images: whole activations, and logits.
-
-        Args:
-            changed: groups of windows, all of an image's pixels. Each group is worked on by itself
-                up to the full layers, on windows large enough for any of its own: those of like
-                places belong together.
+    def respond(self, changed: Windows, layers: Sequence[str]) -> tuple[Layers, Tensor]:
+        """As `responses.respond` of the B changed images: whole activations, and logits.
 
         Raises:
             ChainError: no such layer.
         """
         wanted = ends(self.chain, layers)
-        parts: dict[int, list[Tensor]] = {}
-        for group in changed:
-            for i, maps in self._up(group, {*wanted.values(), self.local}):
-                parts.setdefault(i, []).append(maps)
-        x = torch.cat(parts[self.local])
-        found = {layer: torch.cat(parts[end]) for layer, end in wanted.items() if end in parts}
-        for i, step in enumerate(self.chain.steps[self.local :], start=self.local + 1):
-            x = step.run(x)
-            found |= {layer: x for layer, end in wanted.items() if end == i}
-        return found, x
-
-    def _up(self, group: Windows, wanted: set[int]) -> Iterator[tuple[int, Tensor]]:
-        """The whole maps behind those numbers of steps, as far as steps look at windows."""
-        state: Windows | Tensor = group
-        for i, step in enumerate(self.chain.steps[: self.local]):
-            if i in wanted:
-                yield i, self._whole(i, state)
+        found: Layers = {}
+        state: Windows | Tensor = changed
+        for i, step in enumerate(self.chain.steps):
             state = self._after(i, step, state)
-        yield self.local, self._whole(self.local, state)
+            found |= {
+                layer: self._whole(end, state) for layer, end in wanted.items() if end == i + 1
+            }
+        return found, self._whole(len(self.chain.steps), state)
 
     def _after(self, i: int, step: Step, state: Windows | Tensor) -> Windows | Tensor:
         if isinstance(state, Windows):
             if _is_pointwise(step):
                 return Windows(step.run(state.values), state.tops, state.lefts)
-            slid = self._slide(i, step, state)
+            slid = self._slide(i, step, state) if step.kind in ("conv", "pool") else None
             if slid is not None:
                 return slid
         return step.run(self._whole(i, state))
