@@ -1,8 +1,7 @@
-"""`python -m pipelines`: brings dvc.yaml up to date with the experiments and the imports.
+"""`python -m pipelines`: brings dvc.yaml up to date with the experiments.
 
-Run it after adding a file to conf/experiment/ or changing what a stage imports. In dvc.yaml it
-rewrites the list of experiments, each stage's code deps, and, in stages on all experiments and in
-the plots, every entry on one experiment.
+Run it after adding a file to conf/experiment/. In dvc.yaml it rewrites the list of experiments and,
+in stages on all experiments and in the plots, every entry on one experiment.
 """
 
 import argparse
@@ -14,7 +13,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from zfrepro import config, fingerprint
+from zfrepro import config
 from zfrepro.files import atomic_write
 
 PIPELINE = config.ROOT / "dvc.yaml"
@@ -23,11 +22,11 @@ ONE = re.compile(r"^results/(runs|errors)/\w+")  # an entry on one experiment
 
 
 def synchronised(pipeline: dict[str, Any], experiments: list[str]) -> dict[str, Any]:
-    """`pipeline` (dvc.yaml's content) as experiments and imports want it, changed in place."""
+    """`pipeline` (dvc.yaml's content) as the experiments want it, changed in place."""
     pipeline["vars"][0]["experiments"][:] = experiments
     for name, stage in pipeline["stages"].items():
-        data = [dep for dep in stage.get("deps", []) if not is_code(dep)]
-        stage["deps"] = code_deps(name) + (for_each(data, experiments) if name in ALL else data)
+        if name in ALL:
+            stage["deps"] = for_each(stage["deps"], experiments)
         if "metrics" in stage and "matrix" not in stage:
             stage["metrics"] = for_each(stage["metrics"], experiments)
     for plot in pipeline["plots"]:
@@ -35,16 +34,6 @@ def synchronised(pipeline: dict[str, Any], experiments: list[str]) -> dict[str, 
             columns = next(iter(entry["y"].values()))
             entry["y"] = dict.fromkeys(for_each(list(entry["y"]), experiments), columns)
     return pipeline
-
-
-def code_deps(stage: str) -> list[str]:
-    """Source files that stage `stage` runs, as paths from the project's root."""
-    sources = fingerprint.closure([f"pipelines.{stage}"])
-    return [str(path.relative_to(config.ROOT)) for path in sources]
-
-
-def is_code(dep: str) -> bool:
-    return dep.split("/", 1)[0] in fingerprint.PACKAGES
 
 
 def for_each(paths: list[str], experiments: list[str]) -> list[str]:

@@ -1,5 +1,6 @@
-"""dvc.yaml agrees with the experiments, the stages' modules and their imports."""
+"""dvc.yaml agrees with the experiments and the stages' modules, and these with what they import."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,39 @@ PIPELINE = pipelines.read()
 STAGES = PIPELINE["stages"]
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_code_deps_are_the_import_closure(stage: str) -> None:
-    deps = [dep for dep in STAGES[stage]["deps"] if pipelines.is_code(dep)]
-    assert deps == pipelines.code_deps(stage), "run `python -m pipelines`"
+@pytest.mark.parametrize("stage", sorted(set(STAGES) - {"sources"}))
+def test_a_stage_depends_on_the_digest_of_its_code(stage: str) -> None:
+    own = f"results/sources/{stage}.json"
+    code = [dep for dep in STAGES[stage]["deps"] if dep.startswith("results/sources/")]
+    assert code == [own]
+    assert own in STAGES["sources"]["outs"]
+    assert set(fingerprint.PACKAGES) <= set(STAGES["sources"]["deps"])
+
+
+def test_sources_are_the_import_closure_of_each_stage(tmp_path: Path) -> None:
+    """An edit reaches the stages that import the file, near or far, and a comment reaches none."""
+    project = copy_project(tmp_path)
+
+    def written() -> dict[str, dict[str, str]]:
+        done = project.run("pipelines.sources")
+        assert done.returncode == 0, done.stderr
+        files = (tmp_path / "results" / "sources").glob("*.json")
+        return {path.stem: json.loads(path.read_text()) for path in files}
+
+    before = written()
+    assert before.keys() == set(STAGES) - {"sources"}
+    for stage, sources in before.items():
+        closure = fingerprint.closure([f"pipelines.{stage}"])
+        assert list(sources) == [str(path.relative_to(config.ROOT)) for path in closure]
+    edited = tmp_path / "zfrepro" / "analysis" / "deconv.py"
+    edited.write_text(f"# a comment\n{edited.read_text()}")
+    assert written() == before
+    edited.write_text(f"{edited.read_text()}\nMORE = 1\n")
+    after = written()
+    changed = {stage for stage in after if after[stage] != before[stage]}
+    assert changed == {
+        "architecture", "correspondence", "evolution", "features", "invariance", "occlusion"
+    }  # fmt: skip
 
 
 def test_every_stage_has_a_module_and_every_module_a_stage() -> None:
@@ -60,7 +90,7 @@ def test_code_of_training_is_in_the_fingerprint_and_tracking_is_not() -> None:
 
 def test_a_training_depends_on_its_own_configuration_alone() -> None:
     train = STAGES["train"]
-    data = [dep for dep in train["deps"] if not pipelines.is_code(dep)]
+    data = [dep for dep in train["deps"] if not dep.startswith("results/sources/")]
     (params,) = train["params"]
     assert list(params) == ["results/configs/${item.experiment}.yaml"]
     assert data == ["results/prepared/source", "results/overlap/excluded.parquet"]

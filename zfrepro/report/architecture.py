@@ -12,9 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from zfrepro.report import mosaic
-from zfrepro.report.features import save
 from zfrepro.report.mosaic import Picture
-from zfrepro.report.style import plt
+from zfrepro.report.style import plt, save
 
 CELL = 44  # pixels of a filter in the picture, at least
 LOOKS = {  # of a kind of net: its name, and a colour and a dash that grey print tells apart too

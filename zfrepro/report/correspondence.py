@@ -13,8 +13,7 @@ from matplotlib.axes import Axes
 from zfrepro import paper
 from zfrepro.files import atomic_path
 from zfrepro.report import mosaic
-from zfrepro.report.features import save
-from zfrepro.report.style import OURS, PAPER, plt
+from zfrepro.report.style import OURS, PAPER, plt, save
 
 TILE = 128  # pixels of one face
 
@@ -22,7 +21,7 @@ Picture = npt.NDArray[np.float32]
 
 
 def draw(rows: Mapping[str, Sequence[Picture]], path: Path, title: str) -> None:
-    """A column a face, a row a part: writes `path` with each suffix of `features.FORMATS`.
+    """A column a face, a row a part: writes `path` with each suffix of `style.FORMATS`.
 
     Args:
         rows: of each label the faces (h, w, 3) between 0 and 1.

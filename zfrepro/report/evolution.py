@@ -12,9 +12,8 @@ from PIL import Image
 from zfrepro.analysis.evolution import Moment
 from zfrepro.files import atomic_path
 from zfrepro.report import mosaic
-from zfrepro.report.features import save
 from zfrepro.report.mosaic import GREY, Picture
-from zfrepro.report.style import plt
+from zfrepro.report.style import plt, save
 
 CELL = 72  # pixels of one projection
 CURVES = {

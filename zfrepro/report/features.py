@@ -8,22 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
 
 from zfrepro.analysis.features import Panel
 from zfrepro.files import atomic_path
 from zfrepro.report import mosaic
 from zfrepro.report.mosaic import Picture
-from zfrepro.report.style import plt
+from zfrepro.report.style import DPI, plt, save
 
 CELL = 72  # pixels of one projection in the picture, at least
 INCH = 2.6  # width of one map's panel, in inches
-FORMATS = ("png", "pdf")
-DPI = 220
 
 
 def draw(panels: Sequence[Panel], path: Path, title: str, *, labels: bool = True) -> None:
-    """Writes `path` with each suffix of `FORMATS`.
+    """Writes `path` with each suffix of `style.FORMATS`.
 
     Args:
         panels: the maps of one layer.
@@ -88,15 +85,4 @@ def draw_image(
         axis.set_title(label, fontsize=8)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format=path.suffix[1:] or "png", dpi=DPI)
-    plt.close(figure)
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Writes a figure to `path` with each suffix of `FORMATS`, and closes it."""
-    for suffix in FORMATS:
-        undated = (
-            {"CreationDate": None} if suffix == "pdf" else {}
-        )  # the same figure, the same file
-        with atomic_path(path.with_suffix(f".{suffix}")) as temporary:
-            figure.savefig(temporary, format=suffix, dpi=DPI, metadata=undated)
     plt.close(figure)

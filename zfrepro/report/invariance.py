@@ -11,8 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from zfrepro.report import mosaic
-from zfrepro.report.features import save
-from zfrepro.report.style import plt
+from zfrepro.report.style import plt, save
 
 AXES = {
     "translation": "vertical translation (pixels of {crop})",
@@ -30,7 +29,7 @@ def draw(
     table: pd.DataFrame, examples: Examples, names: Sequence[str], crop: int, path: Path,
     title: str,
 ) -> None:  # fmt: skip
-    """The paper's 3 x 4 panels; writes `path` with each suffix of `features.FORMATS`.
+    """The paper's 3 x 4 panels; writes `path` with each suffix of `style.FORMATS`.
 
     Args:
         table: of `invariance.curves`, with a column `image`; its images are drawn.

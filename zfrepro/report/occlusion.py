@@ -16,8 +16,7 @@ from matplotlib.patches import Patch, Rectangle
 from zfrepro.analysis.occlusion import Occluded
 from zfrepro.data.annotations import Box
 from zfrepro.report import mosaic
-from zfrepro.report.features import save
-from zfrepro.report.style import plt
+from zfrepro.report.style import plt, save
 
 TILE = 96  # pixels of one projection
 NAMED = 5  # most probable classes that have a colour of their own
@@ -46,7 +45,7 @@ class Row:
 
 
 def draw(rows: Sequence[Row], layer: str, path: Path, title: str) -> None:
-    """Writes `path` with each suffix of `features.FORMATS`."""
+    """Writes `path` with each suffix of `style.FORMATS`."""
     figure, axes = plt.subplots(
         len(rows), len(TITLES), figsize=(13.5, 2.35 * len(rows) + 0.6), squeeze=False,
         layout="constrained", gridspec_kw={"width_ratios": WIDTHS},

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from zfrepro.report import mosaic
-from zfrepro.report.features import save
 from zfrepro.report.mosaic import Picture
-from zfrepro.report.style import plt
+from zfrepro.report.style import plt, save
 
 CELL = 112  # pixels of an image in the picture, at least
 COLUMNS = 4  # pairs a row
@@ -23,7 +22,7 @@ class Shown(NamedTuple):
 
 
 def draw(pairs: Sequence[Shown], path: Path, title: str) -> None:
-    """Writes `path` with each suffix of `FORMATS`: of each pair, the transfer set's image first."""
+    """Writes `path` with each suffix of `style.FORMATS`; of each pair the transfer set's is first."""
     columns = min(COLUMNS, len(pairs))
     rows = -(-len(pairs) // columns)
     size = (columns * INCH, rows * (INCH / 2 + 0.32) + 0.5)

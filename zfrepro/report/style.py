@@ -1,11 +1,29 @@
-"""How every picture looks: matplotlib without a screen, and the colours of ours and the paper's."""
+"""How every picture looks and is saved: without a screen, in ours and the paper's colours."""
+
+from pathlib import Path
 
 import matplotlib as mpl
+
+from zfrepro.files import atomic_path
 
 mpl.use("Agg")  # stages have no screen
 
 import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 PAPER, OURS = "#9aa5b1", "#1f5fa8"
+FORMATS = ("png", "pdf")
+DPI = 220
 
-__all__ = ["OURS", "PAPER", "plt"]
+__all__ = ["DPI", "FORMATS", "OURS", "PAPER", "plt", "save"]
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Writes a figure to `path` with each suffix of `FORMATS`, and closes it."""
+    for suffix in FORMATS:
+        undated = (
+            {"CreationDate": None} if suffix == "pdf" else {}
+        )  # the same figure, the same file
+        with atomic_path(path.with_suffix(f".{suffix}")) as temporary:
+            figure.savefig(temporary, format=suffix, dpi=DPI, metadata=undated)
+    plt.close(figure)
