@@ -151,10 +151,10 @@ def cell(line: Mapping[Hashable, float], name: str, sign: str = "") -> str:
     """`81.2 ± 0.9 [80.1, 82.3]`, as far as there are numbers."""
     columns = (name, f"{name}_sd", f"{name}_low", f"{name}_high")
     value, deviation, low, high = (line.get(column, np.nan) for column in columns)
-    if pd.isna(value):
+    if np.isnan(value):
         return ""
-    text = f"{value:{sign}.1f}" + ("" if pd.isna(deviation) else f" ± {deviation:.1f}")
-    return text if pd.isna(low) else f"{text} [{low:{sign}.1f}, {high:{sign}.1f}]"
+    text = f"{value:{sign}.1f}" + ("" if np.isnan(deviation) else f" ± {deviation:.1f}")
+    return text if np.isnan(low) else f"{text} [{low:{sign}.1f}, {high:{sign}.1f}]"
 
 
 def gain_sentences(found: pd.DataFrame) -> list[str]:
