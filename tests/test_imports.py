@@ -78,8 +78,7 @@ def test_only_tracking_knows_mlflow_and_few_know_hydra(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
-    [n for n in modules() if n.startswith(tuple(f"zfrepro.{package}" for package in SCIENCE))],
+    "name", [n for n in modules() if n.startswith(tuple(f"zfrepro.{part}" for part in SCIENCE))]
 )
 def test_science_reads_no_configuration(name: str) -> None:
     assert "zfrepro.config" not in imports(name)

@@ -59,7 +59,8 @@ def draw(found: pd.DataFrame, path: Path, title: str) -> None:
         axis.set(xlabel="training images a class", xlim=(0, None), ylim=(0, 100))
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(alpha=0.25)
-        axis.legend(frameon=False, fontsize=8, loc="lower right")
+        if axis.has_data():
+            axis.legend(frameon=False, fontsize=8, loc="lower right")
     save(figure, path)
 
 
