@@ -1,7 +1,7 @@
 """`python -m pipelines`: brings dvc.yaml up to date with the experiments.
 
 Run it after adding a file to conf/experiment/. In dvc.yaml it rewrites the list of experiments and,
-in stages on all experiments and in the plots, every entry on one experiment.
+in stages on all experiments, in params and in plots, every entry on one experiment.
 """
 
 import argparse
@@ -18,7 +18,9 @@ from zfrepro.files import atomic_write
 
 PIPELINE = config.ROOT / "dvc.yaml"
 ALL = ("evaluate", "publish", "tables")  # stages on every experiment; others name theirs
-ONE = re.compile(r"^results/(runs|errors)/\w+")  # an entry on one experiment
+ONE = re.compile(
+    r"^results/(runs|errors|configs)/(?!analysis|transfer)\w+"
+)  # an entry on one experiment
 
 
 def synchronised(pipeline: dict[str, Any], experiments: list[str]) -> dict[str, Any]:
@@ -29,6 +31,7 @@ def synchronised(pipeline: dict[str, Any], experiments: list[str]) -> dict[str, 
             stage["deps"] = for_each(stage["deps"], experiments)
         if "metrics" in stage and "matrix" not in stage:
             stage["metrics"] = for_each(stage["metrics"], experiments)
+    pipeline["params"] = for_each(pipeline["params"], experiments)
     for plot in pipeline["plots"]:
         for entry in plot.values():
             columns = next(iter(entry["y"].values()))

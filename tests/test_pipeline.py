@@ -90,10 +90,14 @@ def test_code_of_training_is_in_the_fingerprint_and_tracking_is_not() -> None:
 
 def test_a_training_depends_on_its_own_configuration_alone() -> None:
     train = STAGES["train"]
-    data = [dep for dep in train["deps"] if not dep.startswith("results/sources/")]
-    (params,) = train["params"]
-    assert list(params) == ["results/configs/${item.experiment}.yaml"]
-    assert data == ["results/prepared/source", "results/overlap/excluded.parquet"]
+    assert train["deps"] == [
+        "results/sources/train.json",
+        "results/configs/${item.experiment}.yaml",
+        "results/prepared/source",
+        "results/overlap/excluded.parquet",
+    ]
+    shown = {path.removeprefix("results/configs/") for path in PIPELINE["params"]}
+    assert {f"{name}.yaml" for name in config.options("experiment")} <= shown
 
 
 def test_an_edit_to_one_experiment_changes_its_configuration_alone(tmp_path: Path) -> None:
