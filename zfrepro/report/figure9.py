@@ -14,7 +14,10 @@ PUBLISHED = {  # rows of table 5: how the figure shows them
     "sohn_2011": ("Sohn et al. 2011", "v", ":"),
     "scratch": ("paper, from scratch", "s", "--"),
 }
-SHOWN = {"pretrained": ("pretrained", "o", "-"), "scratch": ("from scratch", "s", "--")}
+SHOWN = {
+    "pretrained": ("pretrained", "o", "-", OURS),
+    "scratch": ("from scratch", "s", "--", "#d55e00"),
+}
 
 
 def published() -> pd.DataFrame:
@@ -34,7 +37,7 @@ def draw(found: pd.DataFrame, path: Path, title: str) -> None:
     """Two panels of the same scale, the paper's Caltech-256 and the images here.
 
     Args:
-        found: columns arm, images_a_class, mean, low and high; may be empty.
+        found: columns arm, images_a_class, mean and sd; may be empty.
     """
     figure, axes = plt.subplots(
         1, 2, figsize=(10, 4.4), sharex=True, sharey=True, layout="constrained"
@@ -44,14 +47,10 @@ def draw(found: pd.DataFrame, path: Path, title: str) -> None:
         curve = theirs[theirs["row"] == row]
         colour = "#5b6672" if row in SHOWN else PAPER
         _curve(axes[0], curve, colour, label, marker, line)
-    for arm, (label, marker, line) in SHOWN.items():
+    for arm, (label, marker, line, colour) in SHOWN.items():
         curve = found[found["arm"] == arm].sort_values("images_a_class")
         if len(curve):
-            _curve(axes[1], curve, OURS, label, marker, line)
-            axes[1].fill_between(
-                curve["images_a_class"].to_numpy(float), curve["low"].to_numpy(float),
-                curve["high"].to_numpy(float), color=OURS, alpha=0.15, linewidth=0,
-            )  # fmt: skip
+            _curve(axes[1], curve, colour, label, marker, line)
     axes[0].set_title("the paper, on Caltech-256", fontsize=10)
     axes[1].set_title(title, fontsize=10)
     axes[0].set_ylabel("mean accuracy of the classes (%)")
