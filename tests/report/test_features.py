@@ -74,6 +74,12 @@ def test_the_subset_of_maps_is_of_those_that_fire(table: pd.DataFrame) -> None:
     assert features.choose_maps(firing, "0", 99, seed=3) == [0, 1, 3, 4, 5, 6, 7]
 
 
+def test_a_map_that_seldom_fires_is_shown_where_others_are_too_few(table: pd.DataFrame) -> None:
+    seldom = table[(table["map"] != 2) | (table["rank"] <= 3)]
+    assert 2 not in features.choose_maps(seldom, "0", 7, seed=3)
+    assert features.choose_maps(seldom, "0", 8, seed=3) == list(range(8))
+
+
 def test_contrast_keeps_zero_grey_and_one_scale() -> None:
     shown = mosaic.signed(np.array([[[-2.0, 0, 1]]], np.float32), 100)
     np.testing.assert_allclose(shown, [[[0, 0.5, 0.75]]])

@@ -35,8 +35,14 @@ class Panel:
 
 
 def choose_maps(table: pd.DataFrame, layer: str, count: int, seed: int) -> list[int]:
-    """A random subset of the layer's maps that fire at all, in order; the same for each `seed`."""
-    firing = np.sort(table.loc[table["layer"] == layer, "map"].unique())
+    """A random subset of the layer's maps, in order; the same for each `seed`.
+
+    Of those that fire for as many images as are kept of a map; where they are too few, of all that
+    fire at all.
+    """
+    kept = table.loc[table["layer"] == layer].groupby("map")["rank"].max()
+    often = kept[kept == kept.max()]
+    firing = np.sort((often if len(often) >= count else kept).index.to_numpy())
     rng = np.random.default_rng([seed, *layer.encode()])
     drawn = rng.choice(firing, min(count, len(firing)), replace=False)
     return [int(number) for number in np.sort(drawn)]
