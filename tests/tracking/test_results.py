@@ -34,9 +34,9 @@ def test_a_figure_is_a_run_with_all_its_files(place: Place, folder: Path) -> Non
     (run,) = place.runs("figure4")
     assert (published.experiment, published.action) == ("figure4", "created")
     assert published.run_id == run.info.run_id
-    assert run.data.params == {
-        "stage": "evolution", "maps": "6", "layers": "conv1, conv5", "show.conv5": "2"
-    }  # fmt: skip
+    assert run.data.params == {"stage": "evolution", "maps": "6"}
+    assert run.data.tags["layers"] == "conv1, conv5"
+    assert run.data.tags["show.conv5"] == "2"
     assert run.data.metrics == {"settled/conv5": 3.5}
     assert run.data.tags["mlflow.note.content"] == "# What was found"
     assert run.info.status == "FINISHED"

@@ -1,8 +1,8 @@
 """Figures and tables in MLflow: a run for each state of a result's folder.
 
 A folder is `results/figures/figure<N>/` or the like. Its pictures and tables become artifacts,
-`measures.json` metrics, `recipe.json` params, `report.md` the run's description, and the pictures
-in `series/<key>/epoch-<number>.png` image series, which the UI shows with a slider.
+`measures.json` metrics, `recipe.json` params and tags, `report.md` the run's description, and the
+pictures in `series/<key>/epoch-<number>.png` image series, which the UI shows with a slider.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 RECIPE, MEASURES, REPORT, SERIES = "recipe.json", "measures.json", "report.md", "series"
 COMPLETE = "complete"  # the tag of a run that has all that its folder holds
+SHORT = 32  # letters of a param
 EPOCH = re.compile(r"epoch-(\d+)\.png")
 LOGGED = re.compile(r"images/(.+?)[+%]step[+%](\d+)[+%]")  # how MLflow names a series' files
 
@@ -70,8 +71,13 @@ class Result:
 
     @property
     def params(self) -> dict[str, str]:
-        """The recipe's settings, flat: `maps.conv1`, and so on."""
-        return dict(_flat(self.recipe))
+        """The recipe's short settings: MLflow prints all params above each picture of a series."""
+        return {key: str(value) for key, value in self.recipe.items() if _is_short(value)}
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The rest of the recipe, flat: `maps.conv1`, and so on."""
+        return dict(_flat({k: v for k, v in self.recipe.items() if not _is_short(v)}))
 
     @property
     def series(self) -> list[tuple[str, int, Path]]:
@@ -82,6 +88,10 @@ class Result:
                 key = "/".join(path.parts[1:-1])
                 found.append((key, int(match[1]), self.folder / path))
         return found
+
+
+def _is_short(value: object) -> bool:
+    return not isinstance(value, dict | list) and len(str(value)) <= SHORT
 
 
 def _flat(value: object, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -111,7 +121,7 @@ def file_result(store: "Store", result: Result) -> tuple[str, str]:
 
 
 def _add(store: "Store", run_id: str, result: Result) -> None:
-    from mlflow.entities import Metric, Param  # noqa: PLC0415  seconds to import
+    from mlflow.entities import Metric, Param, RunTag  # noqa: PLC0415  seconds to import
     from PIL import Image  # noqa: PLC0415
 
     client = store.client
@@ -125,7 +135,8 @@ def _add(store: "Store", run_id: str, result: Result) -> None:
     params = [
         Param(key, value) for key, value in result.params.items() if key not in known.data.params
     ]
-    client.log_batch(run_id, metrics, params)
+    tags = [RunTag(key, value) for key, value in result.tags.items()]
+    client.log_batch(run_id, metrics, params, tags)
     if result.note:
         client.set_tag(run_id, "mlflow.note.content", result.note)
     logged = {
