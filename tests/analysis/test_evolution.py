@@ -89,8 +89,9 @@ def test_figures_and_series_are_written(tmp_path: Path) -> None:
     drawing.write_series(moments, [4, 7], tmp_path / "series")
     assert sorted(p.name for p in tmp_path.glob("*.*")) == ["conv2.pdf", "conv2.png"]
     with Image.open(tmp_path / "series" / "epoch-00001.png") as strip:
-        grey = np.asarray(strip)[:, -drawing.CELL :]
-        assert grey.min() == grey.max()  # the second map did not fire yet
+        first, second = np.split(np.asarray(strip), [-drawing.CELL])
+        assert second.min() == second.max()  # the second map, below, did not fire yet
+        assert first.min() < first.max()
     curves = pd.DataFrame({
         "seed": [0, 0, 1, 1], "layer": "conv2", "epoch": [1, 2, 1, 2],
         "correlation": [0.2, 1, 0.3, 1], "changed": [None, 0.5, None, 0.25],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -45,9 +46,9 @@ def draw(moments: Sequence[Moment], maps: Sequence[int], path: Path, title: str)
 
 
 def write_series(moments: Sequence[Moment], maps: Sequence[int], folder: Path) -> None:
-    """For each epoch one picture of the layer's maps side by side, `epoch-00012.png`."""
+    """For each epoch one picture of the layer's maps, in two rows, `epoch-00012.png`."""
     for moment in moments:
-        strip = mosaic.grid([tile(moment, number) for number in maps], len(maps), gap=3)
+        strip = mosaic.grid([tile(moment, number) for number in maps], ceil(len(maps) / 2), gap=3)
         with atomic_path(folder / f"epoch-{moment.epoch:05}.png") as temporary:
             Image.fromarray((strip * 255).round().astype(np.uint8)).save(temporary, format="png")
 
