@@ -26,4 +26,5 @@ def save(figure: Figure, path: Path) -> None:
         )  # the same figure, the same file
         with atomic_path(path.with_suffix(f".{suffix}")) as temporary:
             figure.savefig(temporary, format=suffix, dpi=DPI, metadata=undated)
+        figure.set_layout_engine("none")  # what was found holds for the next format too
     plt.close(figure)
