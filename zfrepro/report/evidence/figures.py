@@ -92,8 +92,8 @@ def _check_clipping(table: pd.DataFrame) -> None:
     rows = {kind: rows.drop(columns="kind") for kind, rows in table.groupby("kind")}
     if len(rows["unclipped"].merge(rows["zfnet"])):
         raise UntestedError(
-            "in a training of this length no filter reaches the limit: the network without "
-            "clipping is the one with it, weight for weight"
+            "no filter reaches the limit in so short a training: the network without clipping is "
+            "the one with it, weight for weight"
         )
 
 
@@ -146,8 +146,8 @@ def _below_random(results: Results, measure: str) -> dict[str, bootstrap.Values]
 def _of_pairs(values: bootstrap.Values, results: Results, note: str, paper: float) -> Evidence:
     recipe, images = results.recipe("figure8"), len(values)
     networks = (recipe["network"], *recipe["others"])
-    found = only(bootstrap.of_pairs(values))
-    return Evidence(found, "images", images, networks, images, paper, note)
+    found = only(bootstrap.of_pairs(values), paper)
+    return Evidence(found, "images", images, networks, images, note)
 
 
 def _paper_below(layer: str) -> float:
