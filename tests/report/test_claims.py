@@ -18,6 +18,7 @@ from zfrepro.report.claims import Claim, Judged
 from zfrepro.report.evidence import MEASURES
 from zfrepro.report.results import Results
 
+ENDS = {"effect": -12.3, "low": -45.6, "high": 78.9}
 CLAIMS = {claim.id: claim for claim in claims.load()}
 
 
@@ -243,7 +244,11 @@ def test_the_table_fits_a_terminal_and_the_pages_name_every_claim(
     borne_out: Path, tmp_path: Path
 ) -> None:
     entries = [claims.entry(each) for each in judged(borne_out).values()]
-    wide = [{**each, "effect": -0.00123, "low": -0.00456, "high": 0.00789} for each in entries]
+    scale = {"of signs": 1e-4}
+    wide = [
+        {**each, **{end: value * scale.get(each["unit"], 1) for end, value in ENDS.items()}}
+        for each in entries
+    ]
     lines = claims_text.terminal(wide).splitlines()
     assert len(lines) == len(entries)
     assert max(map(len, lines)) <= 120
