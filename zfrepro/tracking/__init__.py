@@ -4,9 +4,10 @@ MLflow is a view of files: whatever it shows is in the run folders too, and can 
 again. Nothing else in this project imports it.
 """
 
+from zfrepro.tracking.claims import of_claims
 from zfrepro.tracking.folds import Folds
 from zfrepro.tracking.live import Tracker, track
-from zfrepro.tracking.publish import Published, publish, publish_results
+from zfrepro.tracking.publish import Published, publish, publish_results, register_best
 from zfrepro.tracking.record import Record, RecordError
 from zfrepro.tracking.results import Result
 
@@ -17,7 +18,9 @@ __all__ = [
     "RecordError",
     "Result",
     "Tracker",
+    "of_claims",
     "publish",
     "publish_results",
+    "register_best",
     "track",
 ]

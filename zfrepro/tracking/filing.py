@@ -23,10 +23,9 @@ from zfrepro.config import to_yaml
 from zfrepro.tracking import description, views
 from zfrepro.tracking.record import FILES, Config, Record, Row
 from zfrepro.tracking.settings import Settings
-from zfrepro.tracking.store import Store
+from zfrepro.tracking.store import COMPLETE, Store, is_whole
 
 NOT_METRICS = ("epoch", "seconds")
-COMPLETE = "complete"  # the tag of a run that has all that its folder holds
 BATCH = 1000  # metrics in one call, MLflow's limit
 CURVES = "learning_curves.png"
 MODEL = "model"
@@ -164,10 +163,9 @@ class Filed:
         """
         with self._store.alone():
             state = self.state
-            complete = state.data.tags.get(COMPLETE) == "true"
-            if complete and state.info.status == "FINISHED":
+            if is_whole(state):
                 return False
-            if not complete:
+            if state.data.tags.get(COMPLETE) != "true":
                 self._add(record)
                 self._client.set_tag(self.run_id, COMPLETE, "true")
             self.end("FINISHED", record.finished)
@@ -217,10 +215,7 @@ class Filed:
 
     def _has_model(self) -> bool:
         """Whether a whole model is there; what an interrupted attempt left is removed."""
-        models = self._client.search_logged_models(
-            [self._experiment_id], filter_string=f"source_run_id = '{self.run_id}'"
-        )
-        for model in models:
+        for model in self._store.models(self.run_id):
             if str(model.status) == "READY":
                 return True
             self._client.delete_logged_model(model.model_id)
@@ -239,9 +234,9 @@ class Filed:
             self._client.log_batch(self.run_id, waiting[start : start + BATCH])
 
     def _known_steps(self, key: str) -> set[int]:
-        """The epochs of a metric that the store has; asked once."""
+        """The epochs of a metric that the store has; asked once, and not of a run made just now."""
         if key not in self._steps:
-            history = self._client.get_metric_history(self.run_id, key)
+            history = [] if self.created else self._client.get_metric_history(self.run_id, key)
             self._steps[key] = {metric.step for metric in history}
         return self._steps[key]
 

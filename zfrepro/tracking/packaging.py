@@ -5,6 +5,7 @@ import io
 import shutil
 import tempfile
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -50,11 +51,16 @@ def save(path: Path, weights: Path, *, run_id: str, model: LoggedModel) -> None:
 
 def _copy_sources(folder: Path) -> Path:
     """The part of this package that predicting needs, as a package of its own."""
-    for source in closure(["zfrepro.serving"]):
+    for source in _sources():
         target = folder / source.relative_to(PROJECT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, target)
     return folder / "zfrepro"
+
+
+@cache
+def _sources() -> list[Path]:
+    return closure(["zfrepro.serving"])
 
 
 def _signature(labels: Sequence[str]) -> ModelSignature:
