@@ -9,6 +9,7 @@ from zfrepro.tracking.folds import Folds
 from zfrepro.tracking.live import Tracker, track
 from zfrepro.tracking.publish import Published, publish, publish_results, register_best
 from zfrepro.tracking.record import Record, RecordError
+from zfrepro.tracking.registry import Registered
 from zfrepro.tracking.results import Result
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Published",
     "Record",
     "RecordError",
+    "Registered",
     "Result",
     "Tracker",
     "of_claims",

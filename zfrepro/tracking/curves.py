@@ -41,7 +41,7 @@ def _panel(axes: "Axes", key: str, epochs: Sequence[Row]) -> None:
             axes.plot(
                 *zip(*points, strict=True), color=colour, marker=marker, label=f"{name}, {last}"
             )
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", alpha=0.25)
 

@@ -21,18 +21,19 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from zfrepro.config import to_yaml
 from zfrepro.tracking import description, views
+from zfrepro.tracking.elements import title
 from zfrepro.tracking.record import FILES, Config, Record, Row
 from zfrepro.tracking.settings import Settings
-from zfrepro.tracking.store import COMPLETE, Store, is_whole
+from zfrepro.tracking.store import COMPLETE, NOTE, Store, is_whole
 
 NOT_METRICS = ("epoch", "seconds")
 BATCH = 1000  # metrics in one call, MLflow's limit
 CURVES = "learning_curves.png"
 MODEL = "model"
 EXPERIMENT_NOTE = (
-    "Runs of the paper's {element}, one a row. Errors are in percent: `val/top1` is this run's, "
-    "`paper/val_top1` the published one. The saved view *{view}* (button *Views*) puts them side "
-    "by side; the chart view shows the learning curves."
+    ": a run for each row. Errors are in percent: `val/top1` is this run's, `paper/val_top1` the "
+    f"published one. [{views.NAME}](#/experiments/{{id}}/runs?{views.QUERY}) (menu *Views*) puts "
+    "them side by side; the chart view shows the learning curves."
 )
 
 
@@ -66,9 +67,9 @@ class Filed:
 
         The MLflow experiment is named after the paper's element, the run after its row.
         """
-        note = EXPERIMENT_NOTE.format(element=description.element(config), view=views.NAME)
-        tags = {"mlflow.note.content": note} | views.errors_view()
-        experiment_id = store.experiment(str(config["paper"]["table"]), tags)
+        element = str(config["paper"]["table"])
+        note = title(element) + EXPERIMENT_NOTE
+        experiment_id = store.experiment(element, note, views.errors_view())
         identity = description.identity(config, fingerprint)
         run, created = store.run(experiment_id, identity, str(config["name"]), started)
         return cls(store, run.info.run_id, experiment_id, created=created)
@@ -117,7 +118,10 @@ class Filed:
         self._client.log_batch(self.run_id, paper, new, missing)
 
     def note(self, config: Config, metrics: Row | None = None) -> None:
-        self._client.set_tag(self.run_id, "mlflow.note.content", description.note(config, metrics))
+        """The run's description; with its metrics, once they are known, and its curves."""
+        text = description.note(config, metrics)
+        curves = f"\n\n{description.picture(self.run_id, Path(CURVES))}" if metrics else ""
+        self._client.set_tag(self.run_id, NOTE, text + curves)
 
     def log_epochs(self, rows: Iterable[Row], times: Mapping[int, int]) -> None:
         """Adds the epochs that the store does not have; `times` (ms since 1970) is by epoch.
@@ -189,7 +193,7 @@ class Filed:
             from zfrepro.tracking.curves import learning_curves  # noqa: PLC0415  draws rarely
 
             figure = learning_curves(record.config, record.epochs)
-            self._client.log_figure(self.run_id, figure, CURVES, save_kwargs={"dpi": 120})
+            self._client.log_figure(self.run_id, figure, CURVES, save_kwargs={"dpi": 100})
 
     def _log_model(self, record: Record) -> None:
         """Logs the net as an MLflow model, whole or not at all: READY comes after its files."""

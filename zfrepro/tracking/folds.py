@@ -14,6 +14,8 @@ from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING
 
+from zfrepro.tracking.elements import title
+
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
@@ -57,8 +59,11 @@ class Folds:
 
 def file_folds(store: "Store", folds: Folds) -> tuple[str, str]:
     """Files the folds that the store has not; returns the set's MLflow run and what was done."""
-    about = f"Folds of {folds.name}: a run for each state of their results, with one for each fold."
-    experiment_id = store.experiment(folds.name, {"mlflow.note.content": about})
+    about = (
+        f"{title(folds.name)}: a run for each state of the results, with one for each fold nested "
+        "in it. Its charts are means over folds, against training images of a class."
+    )
+    experiment_id = store.experiment(folds.name, about)
 
     def add(run: "Run") -> None:
         _add(store, experiment_id, run, folds)

@@ -14,9 +14,11 @@ import pandas as pd
 from mlflow.entities import LoggedModel
 from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import AnyType, ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from PIL import Image
 
 from zfrepro.fingerprint import PROJECT, closure
-from zfrepro.serving import Classifier
+from zfrepro.serving import mean_picture, unique_labels
+from zfrepro.training import trained
 
 CODE = Path(__file__).with_name("model.py")
 REQUIREMENTS = ("mlflow", "torch", "numpy", "pandas", "pillow")
@@ -28,15 +30,15 @@ def save(path: Path, weights: Path, *, run_id: str, model: LoggedModel) -> None:
     The code that it needs goes with it, and nothing is pickled: the weights load with
     `weights_only=True`.
     """
-    classifier = Classifier.load(weights)
+    content = trained.read(weights)
     with tempfile.TemporaryDirectory() as folder:
         mlflow.pyfunc.save_model(
             path,
             python_model=str(CODE),
             artifacts={"weights": str(weights)},
             code_paths=[str(_copy_sources(Path(folder)))],
-            signature=_signature(classifier.labels),
-            input_example=_example(classifier),
+            signature=_signature(unique_labels(content["classes"])),
+            input_example=_example(mean_picture(content["mean"])),
             pip_requirements=[
                 f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS
             ],
@@ -72,8 +74,8 @@ def _signature(labels: Sequence[str]) -> ModelSignature:
     )
 
 
-def _example(classifier: Classifier) -> pd.DataFrame:
+def _example(mean: Image.Image) -> pd.DataFrame:
     """One request: the training set's mean image, as a base64-encoded JPEG."""
     buffer = io.BytesIO()
-    classifier.mean_picture().save(buffer, format="JPEG")
+    mean.save(buffer, format="JPEG")
     return pd.DataFrame({"image": [base64.b64encode(buffer.getvalue()).decode()]})

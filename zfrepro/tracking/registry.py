@@ -69,10 +69,10 @@ def _create(store: "Store", record: Record, run_id: str, error: float) -> "Model
     (model,) = store.models(run_id)
     return client.create_model_version(
         NAME,
-        source=f"models:/{model.model_id}",
+        source=model.artifact_location,  # `models:/<id>` is looked up in MLflow's default store
         run_id=run_id,
         model_id=model.model_id,
-        tags={key: str(config[key]) for key in ("name", "profile", "seed")},
+        tags={"experiment": config["name"], "profile": config["profile"]},
         description=f"`{config['name']}` at profile `{config['profile']}`: top-1 validation error "
         f"{error:.1f} %, ten crops averaged.",
     )

@@ -3,9 +3,10 @@
 Their pictures and tables become artifacts, and pictures stand in the run's description too. Of a
 figure's folder `measures.json` becomes metrics, `recipe.json` params and tags, `report.md` the
 description, and the pictures in `series/<key>/epoch-<number>.png` image series, which the UI shows
-with a slider.
+with a slider. A slider starts at 0, before the first epoch: there stands `<key>.png`, the figure.
 """
 
+import csv
 import hashlib
 import json
 import math
@@ -15,8 +16,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
+from zfrepro.tracking.description import picture
+from zfrepro.tracking.elements import title
 from zfrepro.tracking.record import Config, RecordError, Row
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 RECIPE, MEASURES, REPORT, SERIES = "recipe.json", "measures.json", "report.md", "series"
 SHORT = 32  # letters of a param
 LONGEST = 8000  # letters of a description: what is beyond, MLflow cuts off
+SLIDERS = "Tab *Model metrics* has a slider through the epochs; its place 0 is the whole figure."
 EPOCH = re.compile(r"epoch-(\d+)\.png")
 LOGGED = re.compile(r"images/(.+?)[+%]step[+%](\d+)[+%]")  # how MLflow names a series' files
 
@@ -73,7 +76,8 @@ class Result:
     def of_table(cls, path: Path) -> "Result":
         """A table's, from its CSV file: the Markdown beside it is what the run says."""
         files = beside(path, (".csv", ".md", ".png"))
-        return cls(path.stem, path.parent, files, path.with_suffix(".md").read_text("utf-8"))
+        note = path.with_suffix(".md").read_text("utf-8")
+        return cls(path.stem, path.parent, files, note, dict(_measured(path)))
 
     @cached_property
     def digest(self) -> str:
@@ -87,16 +91,17 @@ class Result:
     @property
     def series(self) -> list[tuple[str, int, Path]]:
         """Key, epoch and picture."""
-        found = []
-        for path in self.files:
-            if path.parts[0] == SERIES and (match := EPOCH.fullmatch(path.name)):
-                key = "/".join(path.parts[1:-1])
-                found.append((key, int(match[1]), self.folder / path))
-        return found
+        epochs = [
+            ("/".join(path.parts[1:-1]), int(match[1]), self.folder / path)
+            for path in self.files
+            if path.parts[0] == SERIES and (match := EPOCH.fullmatch(path.name))
+        ]
+        wholes = {key: self.folder / f"{key}.png" for key, _, _ in epochs}
+        return [(key, 0, path) for key, path in wholes.items() if path.is_file()] + epochs
 
     def description(self, run_id: str) -> str:
         """The note with the pictures that the run `run_id` holds, as far as MLflow has room."""
-        text = self.note.rstrip()[:LONGEST]
+        text = (self.note.rstrip() + (f"\n\n{SLIDERS}" if self.series else ""))[:LONGEST]
         for path in self.files:
             if path.suffix == ".png" and SERIES not in path.parts:
                 longer = f"{text}\n\n{picture(run_id, path)}".lstrip()
@@ -110,9 +115,18 @@ def beside(path: Path, suffixes: tuple[str, ...]) -> tuple[Path, ...]:
     return tuple(Path(each.name) for each in kin if each.is_file())
 
 
-def picture(run_id: str, path: Path) -> str:
-    """Markdown that shows an artifact of a run, in the page of any server."""
-    return f"![{path.stem}](get-artifact?path={quote(path.as_posix())}&run_uuid={run_id})"
+def _measured(table: Path) -> Iterator[tuple[str, float]]:
+    """Our numbers by row and column: those with an interval, in `<name>_low` and `<name>_high`.
+
+    None of a table whose rows have fingerprints: they are runs, and have their numbers there.
+    """
+    with table.open(newline="", encoding="utf-8") as lines:
+        for row in csv.DictReader(lines):
+            label = next(iter(row.values()))
+            for column, cell in row.items():
+                has_interval = f"{column.removesuffix('_mean')}_low" in row
+                if cell and has_interval and "fingerprint" not in row:
+                    yield f"{label}/{column}", float(cell)
 
 
 def _is_short(value: object) -> bool:
@@ -129,8 +143,8 @@ def _flat(value: object, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 def file_result(store: "Store", result: Result) -> tuple[str, str]:
     """Files a result unless the store has it whole; returns its MLflow run and what was done."""
-    about = f"The paper's {result.element}, a run for each state of its files."
-    experiment_id = store.experiment(result.element, {"mlflow.note.content": about})
+    about = f"{title(result.element)}. A run for each state of its files, the newest first."
+    experiment_id = store.experiment(result.element, about)
 
     def add(run: "Run") -> None:
         _describe(store, run, result)

@@ -10,10 +10,12 @@ from mlflow.entities import LoggedModel, Run
 
 from zfrepro.tracking.settings import Settings
 
+NOTE = "mlflow.note.content"  # the tag that holds a description
 COMPLETE = "complete"  # the tag of a run that has all that its files hold
 
 for name in ("alembic", "urllib3.connectionpool"):  # the latter warns of each retry
     logging.getLogger(name).setLevel(logging.ERROR)
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # the error itself is raised
 
 
 class Store:
@@ -82,14 +84,21 @@ class Store:
         of_run = f"source_run_id = '{run_id}'"
         return list(self.client.search_logged_models([experiment_id], of_run))
 
-    def experiment(self, name: str, tags: Mapping[str, str]) -> str:
-        """The id of an MLflow experiment; one that does not exist is made with `tags`."""
+    def experiment(self, name: str, note: str, tags: Mapping[str, str] | None = None) -> str:
+        """The id of an MLflow experiment, made unless it exists.
+
+        Args:
+            note: of a new one, its description in Markdown; `{id}` in it becomes its id.
+            tags: of a new one.
+        """
         with self.alone():
             found = self.client.get_experiment_by_name(name)
             if found is None:
                 root = f"{self._artifacts}/{name}" if self._artifacts else None
                 kind = {"mlflow.experimentKind": "custom_model_development"}  # not "GenAI"
-                return self.client.create_experiment(name, root, tags={**kind, **tags})
+                made = str(self.client.create_experiment(name, root, tags=kind | dict(tags or {})))
+                self.client.set_experiment_tag(made, NOTE, note.replace("{id}", made))
+                return made
             if found.lifecycle_stage == "deleted":
                 self.client.restore_experiment(found.experiment_id)
             return str(found.experiment_id)
