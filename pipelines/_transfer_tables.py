@@ -129,6 +129,13 @@ def _write_figure(settings: Config) -> None:
     }
     files.write_json(FIGURE / "measures.json", measures)
     files.atomic_write(FIGURE / "report.md", _report(folds, found))
+    files.write_json(FIGURE / "recipe.json", {"stage": "tables", **_of(settings, "caltech256")})
+
+
+def _of(settings: Config, name: str) -> Config:
+    """The settings that the folds of one set were made with."""
+    shared = ("network", "seed", "layer", "strengths", "scratch")
+    return {**{key: settings[key] for key in shared}, name: settings[name]}
 
 
 def _report(folds: pd.DataFrame, found: pd.DataFrame) -> str:

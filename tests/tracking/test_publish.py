@@ -1,12 +1,15 @@
 """Runs filed from their folders."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.run_folders import epochs, run_config, write_run
-from tests.tracking.place import FINGERPRINT, KEYS, Place, train
+from tests.tracking.place import FINGERPRINT, KEYS, Place, content, train
 from zfrepro import tracking
+from zfrepro.config import ROOT
+from zfrepro.provenance import git_revision
 from zfrepro.tracking import Record, RecordError
 
 
@@ -34,6 +37,27 @@ def test_publishing_again_changes_nothing(place: Place) -> None:
     assert [run.action for run in second] == ["unchanged", "unchanged"]
     assert [run.run_id for run in first] == [run.run_id for run in second]
     assert place.rows() == before
+
+
+def test_an_empty_store_is_filled_with_what_the_live_runs_had(
+    place: Place, empty_database: Path
+) -> None:
+    """All but times: of a live run they are the clock's. The machine's load is seen live alone."""
+    cfgs = [run_config(place.tracking | {"system": 0.1}, name) for name in ("tab3_a", "tab3_b")]
+    folders = []
+    for cfg in cfgs:
+        name, revision = str(cfg["name"]), git_revision(ROOT)
+        folders.append(write_run(place.folder / name, cfg, FINGERPRINT, revision))
+        train(cfg, epochs(), folders[-1])
+    live = content(place.tracking["uri"])
+    assert [run["name"] for run in live] == [("table3", "tab3_a"), ("table3", "tab3_b")]
+    assert all(run["models"] and len(run["files"]) == 5 for run in live)
+    shutil.rmtree(place.folder / "mlartifacts")
+    shutil.copy(empty_database, place.database)
+    records = [Record.read(folder) for folder in folders]
+    for actions in (["created", "created"], ["unchanged", "unchanged"]):
+        assert [run.action for run in tracking.publish(records)] == actions
+        assert content(place.tracking["uri"]) == live
 
 
 def test_publish_completes_what_a_broken_store_left(place: Place) -> None:

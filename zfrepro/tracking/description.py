@@ -6,6 +6,8 @@ MLflow itself is not needed here.
 import getpass
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+from urllib.parse import quote
 
 from zfrepro.config import ROOT
 from zfrepro.provenance import git_revision, lock_digest
@@ -94,6 +96,11 @@ def note(config: Config, metrics: Row | None = None) -> str:
         *([] if is_full_size(config) else ["", _caveat(config)]),
     ]
     return "\n".join(lines)
+
+
+def picture(run_id: str, path: PurePath) -> str:
+    """Markdown that shows an artifact of a run, in the page of any server."""
+    return f"![{path.stem}](get-artifact?path={quote(path.as_posix())}&run_uuid={run_id})"
 
 
 def element(config: Config) -> str:

@@ -21,19 +21,19 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from zfrepro.config import to_yaml
 from zfrepro.tracking import description, views
+from zfrepro.tracking.elements import title
 from zfrepro.tracking.record import FILES, Config, Record, Row
 from zfrepro.tracking.settings import Settings
-from zfrepro.tracking.store import Store
+from zfrepro.tracking.store import COMPLETE, NOTE, Store, is_whole
 
 NOT_METRICS = ("epoch", "seconds")
-COMPLETE = "complete"  # the tag of a run that has all that its folder holds
 BATCH = 1000  # metrics in one call, MLflow's limit
 CURVES = "learning_curves.png"
 MODEL = "model"
 EXPERIMENT_NOTE = (
-    "Runs of the paper's {element}, one a row. Errors are in percent: `val/top1` is this run's, "
-    "`paper/val_top1` the published one. The saved view *{view}* (button *Views*) puts them side "
-    "by side; the chart view shows the learning curves."
+    ": a run for each row. Errors are in percent: `val/top1` is this run's, `paper/val_top1` the "
+    f"published one. [{views.NAME}](#/experiments/{{id}}/runs?{views.QUERY}) (menu *Views*) puts "
+    "them side by side; the chart view shows the learning curves."
 )
 
 
@@ -67,9 +67,9 @@ class Filed:
 
         The MLflow experiment is named after the paper's element, the run after its row.
         """
-        note = EXPERIMENT_NOTE.format(element=description.element(config), view=views.NAME)
-        tags = {"mlflow.note.content": note} | views.errors_view()
-        experiment_id = store.experiment(str(config["paper"]["table"]), tags)
+        element = str(config["paper"]["table"])
+        note = title(element) + EXPERIMENT_NOTE
+        experiment_id = store.experiment(element, note, views.errors_view())
         identity = description.identity(config, fingerprint)
         run, created = store.run(experiment_id, identity, str(config["name"]), started)
         return cls(store, run.info.run_id, experiment_id, created=created)
@@ -118,7 +118,10 @@ class Filed:
         self._client.log_batch(self.run_id, paper, new, missing)
 
     def note(self, config: Config, metrics: Row | None = None) -> None:
-        self._client.set_tag(self.run_id, "mlflow.note.content", description.note(config, metrics))
+        """The run's description; with its metrics, once they are known, and its curves."""
+        text = description.note(config, metrics)
+        curves = f"\n\n{description.picture(self.run_id, Path(CURVES))}" if metrics else ""
+        self._client.set_tag(self.run_id, NOTE, text + curves)
 
     def log_epochs(self, rows: Iterable[Row], times: Mapping[int, int]) -> None:
         """Adds the epochs that the store does not have; `times` (ms since 1970) is by epoch.
@@ -164,10 +167,9 @@ class Filed:
         """
         with self._store.alone():
             state = self.state
-            complete = state.data.tags.get(COMPLETE) == "true"
-            if complete and state.info.status == "FINISHED":
+            if is_whole(state):
                 return False
-            if not complete:
+            if state.data.tags.get(COMPLETE) != "true":
                 self._add(record)
                 self._client.set_tag(self.run_id, COMPLETE, "true")
             self.end("FINISHED", record.finished)
@@ -191,7 +193,7 @@ class Filed:
             from zfrepro.tracking.curves import learning_curves  # noqa: PLC0415  draws rarely
 
             figure = learning_curves(record.config, record.epochs)
-            self._client.log_figure(self.run_id, figure, CURVES, save_kwargs={"dpi": 120})
+            self._client.log_figure(self.run_id, figure, CURVES, save_kwargs={"dpi": 100})
 
     def _log_model(self, record: Record) -> None:
         """Logs the net as an MLflow model, whole or not at all: READY comes after its files."""
@@ -217,10 +219,7 @@ class Filed:
 
     def _has_model(self) -> bool:
         """Whether a whole model is there; what an interrupted attempt left is removed."""
-        models = self._client.search_logged_models(
-            [self._experiment_id], filter_string=f"source_run_id = '{self.run_id}'"
-        )
-        for model in models:
+        for model in self._store.models(self.run_id):
             if str(model.status) == "READY":
                 return True
             self._client.delete_logged_model(model.model_id)
@@ -239,9 +238,9 @@ class Filed:
             self._client.log_batch(self.run_id, waiting[start : start + BATCH])
 
     def _known_steps(self, key: str) -> set[int]:
-        """The epochs of a metric that the store has; asked once."""
+        """The epochs of a metric that the store has; asked once, and not of a run made just now."""
         if key not in self._steps:
-            history = self._client.get_metric_history(self.run_id, key)
+            history = [] if self.created else self._client.get_metric_history(self.run_id, key)
             self._steps[key] = {metric.step for metric in history}
         return self._steps[key]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from zfrepro.tracking import registry
 from zfrepro.tracking.folds import Folds, file_folds
 from zfrepro.tracking.record import Config, Record, Row
 from zfrepro.tracking.results import Result, file_result
@@ -55,7 +56,7 @@ def publish(records: Iterable[Record], more: Mapping[str, Row] | None = None) ->
 def publish_results(
     results: Iterable[Result], folds: Iterable[Folds], tracking: Config
 ) -> list[Published]:
-    """Brings the store up to the folders of figures, each a run, and to the files of folds.
+    """Brings the store up to the files of figures, tables and claims, each a run, and of folds.
 
     Args:
         tracking: the configuration that names the store.
@@ -71,6 +72,25 @@ def publish_results(
         *(Published(each.element, each.digest, *file_result(store, each)) for each in results),
         *(Published(each.name, each.digest, *file_folds(store, each)) for each in folds),
     ]
+
+
+def register_best(
+    records: Iterable[Record], errors: Mapping[str, Row]
+) -> registry.Registered | None:
+    """Has the alias `best` of the registry's `zfnet` name the best ZFNet of these published runs.
+
+    Args:
+        errors: by experiment, as metrics; a net without an error over ten crops does not compete.
+
+    Raises:
+        Exception: whatever MLflow does when the store does not answer.
+    """
+    record = registry.best(records, errors)
+    if record is None or not (settings := Settings.of(record.config["tracking"])).enabled:
+        return None
+    store, name = _open_store(settings), str(record.config["name"])
+    run_id = _publish(store, record, errors[name]).run_id
+    return registry.register(store, record, run_id, errors[name][registry.ERROR])
 
 
 def _open_store(settings: Settings) -> "Store":

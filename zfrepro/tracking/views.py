@@ -9,7 +9,9 @@ import json
 import zlib
 
 NAME = "Errors beside the paper's"
-TAG = "mlflow.sharedViewState.errors"
+KEY = "errors"
+TAG = f"mlflow.sharedViewState.{KEY}"
+QUERY = f"viewStateShareKey={KEY}&workflowType=model_training"  # of an address that opens the view
 METRICS = (
     "val/top1", "paper/val_top1", "val/top5", "paper/val_top5", "train/top1", "paper/train_top1",
 )  # fmt: skip
