@@ -24,7 +24,7 @@ from zfrepro.transfer.protocol import Fold, Labels, draw
 RESULTS = config.ROOT / "results"
 COLUMNS = [
     "set", "arm", "classifier", "layer", "images_a_class", "fold", "seed", "accuracy", "strength",
-    "classes", "fewest_tested",
+    "classes", "fewest_tested", "numbers",
 ]  # fmt: skip
 
 Row = dict[str, Any]
@@ -122,7 +122,8 @@ class Classes(Target):
             path = self.features(self.split, [layer])[layer]
             strengths = self._settings["strengths"][classifier]
             found = probe.accuracy(path, fold, self.labels, classifier, strengths)
-            return dict(zip(("accuracy", "strength"), found, strict=True))
+            numbers = np.load(path, mmap_mode="r").shape[1]  # of an image, all of them used
+            return dict(zip(("accuracy", "strength", "numbers"), (*found, numbers), strict=True))
 
         name = f"{layer}-{classifier}"
         found = kept(self.network.folder / f"folds-{self._mark}", name, fold, work)
