@@ -51,7 +51,7 @@ def test_an_empty_store_is_filled_with_what_the_live_runs_had(
         train(cfg, epochs(), folders[-1])
     live = content(place.tracking["uri"])
     assert [run["name"] for run in live] == [("table3", "tab3_a"), ("table3", "tab3_b")]
-    assert all(run["models"] and len(run["files"]) == 5 for run in live)
+    assert all(run["models"] and len(run["files"]) == 6 for run in live)
     shutil.rmtree(place.folder / "mlartifacts")
     shutil.copy(empty_database, place.database)
     records = [Record.read(folder) for folder in folders]
@@ -91,7 +91,9 @@ def test_publish_adds_what_an_evaluation_found(place: Place) -> None:
     tracking.publish([record])
     for value in (20.0, 21.0):
         tracking.publish([record], {"tab3_zfnet": {"val/top1_ten_crops": value}})
-        assert place.run().data.metrics["val/top1_ten_crops"] == value
+        data = place.run().data
+        assert data.metrics["val/top1_ten_crops"] == value
+        assert f"| validation top-1 | 22.5 | {value} | 38.4 |" in data.tags["mlflow.note.content"]
 
 
 def test_publish_leaves_out_runs_whose_tracking_is_off(place: Place) -> None:

@@ -20,7 +20,7 @@ from mlflow.entities import (
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from zfrepro.config import to_yaml
-from zfrepro.tracking import description, views
+from zfrepro.tracking import description, previews, views
 from zfrepro.tracking.elements import title
 from zfrepro.tracking.record import FILES, Config, Record, Row
 from zfrepro.tracking.settings import Settings
@@ -31,9 +31,9 @@ BATCH = 1000  # metrics in one call, MLflow's limit
 CURVES = "learning_curves.png"
 MODEL = "model"
 EXPERIMENT_NOTE = (
-    ": a run for each row. Errors are in percent: `val/top1` is this run's, `paper/val_top1` the "
-    f"published one. [{views.NAME}](#/experiments/{{id}}/runs?{views.QUERY}) (menu *Views*) puts "
-    "them side by side; the chart view shows the learning curves."
+    f": a run for each row. [{views.NAME}](#/experiments/{{id}}/runs?{views.QUERY}) (menu *Views*) "
+    "has them side by side, in percent: `val/top1_ten_crops` is this run's, `paper/val_top1` the "
+    "published one. The chart view shows the learning curves."
 )
 
 
@@ -120,8 +120,19 @@ class Filed:
     def note(self, config: Config, metrics: Row | None = None) -> None:
         """The run's description; with its metrics, once they are known, and its curves."""
         text = description.note(config, metrics)
-        curves = f"\n\n{description.picture(self.run_id, Path(CURVES))}" if metrics else ""
+        curves = f"\n\n{previews.markdown(self.run_id, CURVES)}" if metrics else ""
         self._client.set_tag(self.run_id, NOTE, text + curves)
+
+    def log_evaluation(self, record: Record, errors: Row) -> None:
+        """Adds errors that were measured after the training to metrics and note, unless there."""
+        known = self.state.data.metrics
+        if any(known.get(key) != value for key, value in errors.items()):
+            self._log_metrics(
+                Metric(key, float(value), _now(), len(record.epochs))
+                for key, value in errors.items()
+                if known.get(key) != value
+            )
+            self.note(record.config, {**record.metrics, **errors})
 
     def log_epochs(self, rows: Iterable[Row], times: Mapping[int, int]) -> None:
         """Adds the epochs that the store does not have; `times` (ms since 1970) is by epoch.
@@ -139,15 +150,6 @@ class Filed:
         self._log_metrics(new)
         for metric in new:
             self._steps[metric.key].add(metric.step)
-
-    def log_metrics(self, metrics: Row, step: int = 0) -> None:
-        """Adds single numbers that the store does not have, or has with another value."""
-        known = self.state.data.metrics
-        self._log_metrics(
-            Metric(key, float(value), _now(), step)
-            for key, value in metrics.items()
-            if known.get(key) != value and math.isfinite(value)
-        )
 
     def log_dataset(self, config: Config, manifest: Config) -> None:
         inputs = self.state.inputs
@@ -190,10 +192,16 @@ class Filed:
             if name not in there:
                 self._client.log_artifact(self.run_id, str(record.folder / name))
         if CURVES not in there:
-            from zfrepro.tracking.curves import learning_curves  # noqa: PLC0415  draws rarely
+            self._draw_curves(record)
 
-            figure = learning_curves(record.config, record.epochs)
-            self._client.log_figure(self.run_id, figure, CURVES, save_kwargs={"dpi": 100})
+    def _draw_curves(self, record: Record) -> None:
+        from zfrepro.tracking.curves import learning_curves  # noqa: PLC0415  draws rarely
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / CURVES
+            learning_curves(record.config, record.epochs).savefig(path, dpi=100)
+            previews.log(self._client, self.run_id, path)
+            self._client.log_artifact(self.run_id, str(path))
 
     def _log_model(self, record: Record) -> None:
         """Logs the net as an MLflow model, whole or not at all: READY comes after its files."""

@@ -105,6 +105,6 @@ def _publish(store: "Store", record: Record, more: Row) -> Published:
 
     run = Filed.open(store, record.config, record.fingerprint, record.started)
     changed = run.complete(record)
-    run.log_metrics(more, step=len(record.epochs))
+    run.log_evaluation(record, more)
     action = "created" if run.created else "completed" if changed else "unchanged"
     return Published(str(record.config["name"]), record.fingerprint, run.run_id, action)
