@@ -126,13 +126,11 @@ class Filed:
     def log_evaluation(self, record: Record, errors: Row) -> None:
         """Adds errors that were measured after the training to metrics and note, unless there."""
         known = self.state.data.metrics
-        if any(known.get(key) != value for key, value in errors.items()):
-            self._log_metrics(
-                Metric(key, float(value), _now(), len(record.epochs))
-                for key, value in errors.items()
-                if known.get(key) != value
-            )
+        new = {key: value for key, value in errors.items() if known.get(key) != value}
+        if new:
             self.note(record.config, {**record.metrics, **errors})
+            when, step = _now(), len(record.epochs)
+            self._log_metrics(Metric(key, new[key], when, step) for key in new)
 
     def log_epochs(self, rows: Iterable[Row], times: Mapping[int, int]) -> None:
         """Adds the epochs that the store does not have; `times` (ms since 1970) is by epoch.
