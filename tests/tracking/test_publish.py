@@ -1,6 +1,7 @@
 """Runs filed from their folders."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,9 +41,10 @@ def test_publishing_again_changes_nothing(place: Place) -> None:
 
 
 def test_an_empty_store_is_filled_with_what_the_live_runs_had(
-    place: Place, empty_database: Path
+    place: Place, empty_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All but times: of a live run they are the clock's. The machine's load is seen live alone."""
+    monkeypatch.setattr(sys.modules["zfrepro.tracking.publish"], "MANY", 2)  # a process draws
     cfgs = [run_config(place.tracking | {"system": 0.1}, name) for name in ("tab3_a", "tab3_b")]
     folders = []
     for cfg in cfgs:

@@ -4,6 +4,7 @@ import math
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
@@ -160,46 +161,47 @@ class Filed:
         if "config.yaml" not in self._artifacts():
             self._client.log_text(self.run_id, to_yaml(config), "config.yaml")
 
-    def complete(self, record: Record) -> bool:
+    def complete(self, record: Record, artists: Executor | None = None) -> bool:
         """Adds all that the run's folder holds and the store does not; False if that is nothing.
 
         The tag `complete` comes last but one, FINISHED last: a run without them is taken up again.
+
+        Args:
+            artists: draw the learning curves while the rest is filed; None: a thread does.
         """
         with self._store.alone():
             state = self.state
             if is_whole(state):
                 return False
             if state.data.tags.get(COMPLETE) != "true":
-                self._add(record)
+                with ThreadPoolExecutor(1) as thread:
+                    self._add(record, artists or thread)
                 self._client.set_tag(self.run_id, COMPLETE, "true")
             self.end("FINISHED", record.finished)
             return True
 
-    def _add(self, record: Record) -> None:
-        self.describe(record.config, record.recipe)
-        self.note(record.config, record.metrics)
-        self.log_epochs(record.epochs, record.times)
-        self.log_dataset(record.config, record.recipe["data"])
-        self.log_config(record.config)
-        self._log_files(record)
-        self._log_model(record)
-
-    def _log_files(self, record: Record) -> None:
-        there = self._artifacts()
-        for name in FILES:
-            if name not in there:
-                self._client.log_artifact(self.run_id, str(record.folder / name))
-        if CURVES not in there:
-            self._draw_curves(record)
-
-    def _draw_curves(self, record: Record) -> None:
-        from zfrepro.tracking.curves import learning_curves  # noqa: PLC0415  draws rarely
+    def _add(self, record: Record, artists: Executor) -> None:
+        from zfrepro.tracking.curves import draw  # noqa: PLC0415  draws rarely
 
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / CURVES
-            learning_curves(record.config, record.epochs).savefig(path, dpi=100)
-            previews.log(self._client, self.run_id, path)
-            self._client.log_artifact(self.run_id, str(path))
+            curves = Path(folder) / CURVES
+            drawn = artists.submit(draw, record.config, record.epochs, curves)
+            self.describe(record.config, record.recipe)
+            self.note(record.config, record.metrics)
+            self.log_epochs(record.epochs, record.times)
+            self.log_dataset(record.config, record.recipe["data"])
+            self.log_config(record.config)
+            self._log_model(record)
+            drawn.result()
+            self._log_files([*(record.folder / name for name in FILES), curves])
+
+    def _log_files(self, paths: Iterable[Path]) -> None:
+        there = self._artifacts()
+        for path in paths:
+            if path.name not in there:
+                self._client.log_artifact(self.run_id, str(path))
+            if path.name == CURVES:
+                previews.log(self._client, self.run_id, path)
 
     def _log_model(self, record: Record) -> None:
         """Logs the net as an MLflow model, whole or not at all: READY comes after its files."""
