@@ -95,7 +95,8 @@ def test_publish_adds_what_an_evaluation_found(place: Place) -> None:
         tracking.publish([record], {"tab3_zfnet": {"val/top1_ten_crops": value}})
         data = place.run().data
         assert data.metrics["val/top1_ten_crops"] == value
-        assert f"| validation top-1 | 22.5 | {value} | 38.4 |" in data.tags["mlflow.note.content"]
+        line = f"| validation top-1 | &emsp;22.5 | &emsp;{value} | &emsp;38.4 |"
+        assert line in data.tags["mlflow.note.content"]
 
 
 def test_publish_leaves_out_runs_whose_tracking_is_off(place: Place) -> None:

@@ -108,7 +108,7 @@ def test_a_table_is_a_run_that_says_it(place: Place, tmp_path: Path) -> None:
     (run,) = place.runs("table4")
     assert (published.experiment, published.run_id) == ("table4", run.info.run_id)
     assert run.data.metrics == {"scratch/acc": 51.8}
-    assert "| scratch | 51.8 |" in run.data.tags["mlflow.note.content"]
+    assert "| scratch | &emsp;51.8 |" in run.data.tags["mlflow.note.content"]
     there = {file.path for file in place.client.list_artifacts(run.info.run_id)}
     assert there == {"table4.csv", "table4.md"}
 

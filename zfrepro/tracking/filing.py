@@ -120,7 +120,7 @@ class Filed:
 
     def note(self, config: Config, metrics: Row | None = None) -> None:
         """The run's description; with its metrics, once they are known, and its curves."""
-        text = description.note(config, metrics)
+        text = description.spaced(description.note(config, metrics))
         curves = f"\n\n{previews.markdown(self.run_id, CURVES)}" if metrics else ""
         self._client.set_tag(self.run_id, NOTE, text + curves)
 

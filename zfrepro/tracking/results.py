@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zfrepro.tracking import previews
+from zfrepro.tracking.description import spaced
 from zfrepro.tracking.elements import title
 from zfrepro.tracking.record import Config, RecordError, Row
 
@@ -101,7 +102,8 @@ class Result:
 
     def description(self, run_id: str) -> str:
         """The note with the pictures that the run `run_id` holds, as far as MLflow has room."""
-        text = (self.note.rstrip() + (f"\n\n{SLIDERS}" if self.series else ""))[:LONGEST]
+        text = self.note.rstrip() + (f"\n\n{SLIDERS}" if self.series else "")
+        text = spaced(text)[:LONGEST]
         for name in self.pictures:
             longer = f"{text}\n\n{previews.markdown(run_id, name)}".lstrip()
             text = longer if len(longer) <= LONGEST else text
