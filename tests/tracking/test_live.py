@@ -44,7 +44,11 @@ def test_a_training_is_filed_whole(place: Place, monkeypatch: pytest.MonkeyPatch
     assert data.dataset.name == "miniature"
     assert json.loads(data.dataset.profile) == {"train_images": 300, "val_images": 100}
     files = {file.path for file in place.client.list_artifacts(run.info.run_id)}
-    assert files == {"config.yaml", "run.json", "epochs.csv", "metrics.json", "learning_curves.png"}
+    assert files == {
+        "config.yaml", "run.json", "epochs.csv", "metrics.json", "learning_curves.png", "previews"
+    }  # fmt: skip
+    picture = f"get-artifact?path=previews/learning_curves.png&run_uuid={run.info.run_id}"
+    assert picture in run.data.tags["mlflow.note.content"]
     assert sorted(path.name for path in place.folder.iterdir()) == [
         "mlartifacts", "mlflow.db", "mlflow.db.lock", "run",
     ]  # fmt: skip

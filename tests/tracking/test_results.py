@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
         path = folder / "series" / "conv5" / f"epoch-{epoch:05}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((8, 8, 3), 20 * epoch, dtype=np.uint8)).save(path)
-    Image.new("RGB", (24, 8)).save(folder / "conv5.png")
+    Image.new("RGB", (1000, 500)).save(folder / "conv5.png")
     (folder / "measures.json").write_text('{"settled/conv5": 3.5, "changed/conv5": NaN}')
     (folder / "report.md").write_text("# What was found")
     recipe = {"stage": "evolution", "maps": 6, "layers": ["conv1", "conv5"], "show": {"conv5": 2}}
@@ -40,12 +40,14 @@ def test_a_figure_is_a_run_with_all_its_files(place: Place, folder: Path) -> Non
     assert run.data.tags["layers"] == "conv1, conv5"
     assert run.data.tags["show.conv5"] == "2"
     assert run.data.metrics == {"settled/conv5": 3.5}
-    note = run.data.tags["mlflow.note.content"]
+    note, run_id = run.data.tags["mlflow.note.content"], run.info.run_id
     assert note.startswith("# What was found\n")
-    assert f"![conv5](get-artifact?path=conv5.png&run_uuid={run.info.run_id})" in note
+    assert f"![conv5.png](get-artifact?path=previews/conv5.png&run_uuid={run_id})" in note
+    with Image.open(place.client.download_artifacts(run_id, "previews/conv5.png")) as picture:
+        assert picture.size == (760, 380)
     assert run.info.status == "FINISHED"
     there = {file.path for file in place.client.list_artifacts(run.info.run_id)}
-    assert there == {"conv5.png", "images", "measures.json", "recipe.json", "report.md"}
+    assert there == {"conv5.png", "images", "measures.json", "previews", "recipe.json", "report.md"}
 
 
 def logged(client: MlflowClient, run_id: str) -> list[tuple[str, int]]:
@@ -65,7 +67,7 @@ def test_a_figure_is_filed_once_and_a_changed_one_anew(place: Place, folder: Pat
     second = tracking.publish_results([Result.read(folder)], [], place.tracking)
     assert second[0].action == "unchanged"
     assert place.rows() == before
-    Image.new("RGB", (24, 8), "red").save(folder / "conv5.png")
+    Image.new("RGB", (1000, 500), "red").save(folder / "conv5.png")
     third = tracking.publish_results([Result.read(folder)], [], place.tracking)
     assert third[0].action == "created"
     assert third[0].run_id != first[0].run_id
@@ -106,7 +108,7 @@ def test_a_table_is_a_run_that_says_it(place: Place, tmp_path: Path) -> None:
     (run,) = place.runs("table4")
     assert (published.experiment, published.run_id) == ("table4", run.info.run_id)
     assert run.data.metrics == {"scratch/acc": 51.8}
-    assert "| scratch | 51.8 |" in run.data.tags["mlflow.note.content"]
+    assert "| scratch | &emsp;51.8 |" in run.data.tags["mlflow.note.content"]
     there = {file.path for file in place.client.list_artifacts(run.info.run_id)}
     assert there == {"table4.csv", "table4.md"}
 

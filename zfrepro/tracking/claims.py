@@ -38,11 +38,11 @@ def _note(claims: list[Claim], counts: Mapping[str, int]) -> str:
     said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
     lines = [
         f"The paper's claims on these images: {said}.\n",
-        "| of | &emsp;claim | &emsp;verdict | &emsp;effect, 95 % interval |",
+        "| of | claim | verdict | effect, 95 % interval |",
         "| --- | --- | --- | --- |",
         *(
-            f"| {claim['element']} | &emsp;{_cell(claim['claim'])} | &emsp;{claim['verdict']} | "
-            f"&emsp;{_interval(claim)} |"
+            f"| {claim['element']} | {_cell(claim['claim'])} | {claim['verdict']} | "
+            f"{_interval(claim)} |"
             for claim in claims
         ),
     ]

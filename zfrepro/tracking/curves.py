@@ -1,6 +1,7 @@
 """The learning curves of one run, with the paper's errors as dashed lines."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
@@ -14,6 +15,11 @@ from zfrepro.tracking.record import Config, Row
 
 TRAIN, VAL, PAPER = "#0072b2", "#d55e00", "#555555"  # told apart by colour-blind readers too
 PANELS = {"top1": "top-1 error (%)", "top5": "top-5 error (%)", "loss": "cross-entropy loss"}
+
+
+def draw(config: Config, epochs: Sequence[Row], path: Path) -> None:
+    """Writes the learning curves to `path`."""
+    learning_curves(config, epochs).savefig(path, dpi=100)
 
 
 def learning_curves(config: Config, epochs: Sequence[Row]) -> Figure:

@@ -17,7 +17,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zfrepro.tracking.description import picture
+from zfrepro.tracking import previews
+from zfrepro.tracking.description import spaced
 from zfrepro.tracking.elements import title
 from zfrepro.tracking.record import Config, RecordError, Row
 
@@ -101,12 +102,17 @@ class Result:
 
     def description(self, run_id: str) -> str:
         """The note with the pictures that the run `run_id` holds, as far as MLflow has room."""
-        text = (self.note.rstrip() + (f"\n\n{SLIDERS}" if self.series else ""))[:LONGEST]
-        for path in self.files:
-            if path.suffix == ".png" and SERIES not in path.parts:
-                longer = f"{text}\n\n{picture(run_id, path)}".lstrip()
-                text = longer if len(longer) <= LONGEST else text
+        text = self.note.rstrip() + (f"\n\n{SLIDERS}" if self.series else "")
+        text = spaced(text)[:LONGEST]
+        for name in self.pictures:
+            longer = f"{text}\n\n{previews.markdown(run_id, name)}".lstrip()
+            text = longer if len(longer) <= LONGEST else text
         return text
+
+    @property
+    def pictures(self) -> list[str]:
+        """Those that stand in the description."""
+        return [path.name for path in self.files if path.suffix == ".png" and not path.parts[1:]]
 
 
 def beside(path: Path, suffixes: tuple[str, ...]) -> tuple[Path, ...]:
@@ -192,3 +198,5 @@ def _log_files(store: "Store", run: "Run", result: Result) -> None:
         if path.parts[0] != SERIES:
             place = None if path.parent == Path() else path.parent.as_posix()
             store.client.log_artifact(str(run.info.run_id), str(result.folder / path), place)
+    for name in result.pictures:
+        previews.log(store.client, str(run.info.run_id), result.folder / name)
