@@ -11,7 +11,7 @@ from PIL import Image
 
 from zfrepro.report.page import recipes
 from zfrepro.report.page.numbers import Number
-from zfrepro.report.page.results import Results
+from zfrepro.report.page.study import Study
 
 TITLES = {
     "figure2": "What the maps of each layer look for",
@@ -58,32 +58,32 @@ class Figure:
     stage: str
 
 
-def figures(results: Results) -> dict[str, Figure | None]:
+def figures(study: Study) -> dict[str, Figure | None]:
     """The figures by name; None where no stage has drawn one."""
-    return {name: _figure(results, name) for name in TITLES}
+    return {name: _figure(study, name) for name in TITLES}
 
 
-def _figure(results: Results, name: str) -> Figure | None:
-    folder = results.folder / "figures" / name
+def _figure(study: Study, name: str) -> Figure | None:
+    folder = study.folder / "figures" / name
     files = sorted(folder.glob("*.png"))
-    text = results.text(f"figures/{name}/report.md") or ""
+    text = study.text(f"figures/{name}/report.md") or ""
     if not files and not text:
         return None
     stage = recipes.PICTURES[name]
     shown = [path for path in files if name != "confusion" or path.stem in CONFUSIONS]
-    measures = _measures(results, name, stage)
+    measures = _measures(study, name, stage)
     with ThreadPoolExecutor() as pool:
         data = list(pool.map(embedded, shown))
     pictures = [
-        _picture(results, path, TITLES[name], measures, *each)
+        _picture(study, path, TITLES[name], measures, *each)
         for path, each in zip(shown, data, strict=True)
     ]
     head, _, rest = text.partition("\n")
     return Figure(
         name=name, title=TITLES[name], pictures=tuple(pictures),
         text=rest if head.startswith("# ") else text, measures=tuple(measures),
-        files=tuple(below(results, path) for path in sorted(folder.glob("*.csv"))),
-        others=tuple((p.stem, below(results, p)) for p in files if p not in shown),
+        files=tuple(below(study, path) for path in sorted(folder.glob("*.csv"))),
+        others=tuple((p.stem, below(study, p)) for p in files if p not in shown),
         recipe=recipes.id_of(stage), stage=stage,
     )  # fmt: skip
 
@@ -106,39 +106,40 @@ def embedded(path: Path) -> tuple[str, int, int]:
         return _uri("webp", content.getvalue()), small.width, small.height
 
 
-def below(results: Results, path: Path) -> str:
-    return path.relative_to(results.folder).as_posix()
+def below(study: Study, path: Path) -> str:
+    return path.relative_to(study.folder).as_posix()
 
 
 def _picture(
-    results: Results, path: Path, title: str, measures: Sequence[Number], data: str, width: int,
+    study: Study, path: Path, title: str, measures: Sequence[Number], data: str, width: int,
     height: int,
 ) -> Picture:  # fmt: skip
     pdf = path.with_suffix(".pdf")
     name = path.stem.replace("_", " ")
     return Picture(
         data=data, width=width, height=height, alt=_alt(title, name, measures), caption=name,
-        source=below(results, path), print=below(results, pdf) if pdf.is_file() else None,
+        source=below(study, path), print=below(study, pdf) if pdf.is_file() else None,
     )  # fmt: skip
 
 
 def _alt(title: str, name: str, measures: Sequence[Number]) -> str:
     """What the picture shows, in the numbers that were measured of it: its own layer's, or all."""
-    own = [m for m in measures if name.split()[0] in m.column.split("/")] or list(measures)
+    layer = name.split(maxsplit=1)[0]
+    own = [m for m in measures if layer in m.column.split("/")] or list(measures)
     said = ", ".join(f"{m.column.replace('_', ' ')} {m.value:.3g}" for m in own[:6])
     return f"{title}: {name}." + (f" Measured: {said}." if said else "")
 
 
-def _measures(results: Results, name: str, stage: str) -> list[Number]:
+def _measures(study: Study, name: str, stage: str) -> list[Number]:
     """What the stage measured; `<name>_low` and `<name>_high` are the interval of `<name>`."""
     source = f"figures/{name}/measures.json"
-    found: Mapping[str, float] = results.json(source) or {}
+    found: Mapping[str, float] = study.json(source) or {}
     ends = {f"{key}_{end}" for key in found for end in ("low", "high")}
     return [
         Number(
             element=name, row="", column=key, value=value, low=found.get(f"{key}_low"),
             high=found.get(f"{key}_high"), recipe=recipes.id_of(stage),
-            command=recipes.stage_command(results, stage), source=source,
+            command=recipes.stage_command(study, stage), source=source,
         )
         for key, value in found.items()
         if key not in ends

@@ -1,4 +1,4 @@
-"""The tables as numbers: each of ours with its interval, the paper's and the recipe that made it."""
+"""The tables as numbers: ours with its interval, the paper's, and the recipe that made it."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from zfrepro import paper
 from zfrepro.report.page import recipes
-from zfrepro.report.page.results import Results, Row
+from zfrepro.report.page.study import Row, Study
 
 TITLES = {
     "table1": "Parts that mean the same in different faces",
@@ -29,7 +29,7 @@ LABELS = {
     "caltech256": "Caltech-256", "logistic": "one-vs-rest",
 }  # fmt: skip
 SETS = {"table4": "caltech101", "table5": "caltech256", "table6": "voc2012"}
-ABOUT = ("parameters", "epochs", "seeds")  # columns that are facts of a row, not results
+ABOUT = ("parameters", "epochs", "seeds")  # facts of a row, shown where rows differ
 
 
 @dataclass(frozen=True)
@@ -93,42 +93,42 @@ class Table:
         return [n for line in self.lines for n in line.numbers if n.value is not None]
 
 
-def tables(results: Results) -> dict[str, Table | None]:
+def tables(study: Study) -> dict[str, Table | None]:
     """Tables 1 to 7 by name; None where no stage has written one."""
-    return {name: table(results, name) for name in TITLES}
+    return {name: table(study, name) for name in TITLES}
 
 
-def table(results: Results, name: str) -> Table | None:
+def table(study: Study, name: str) -> Table | None:
     source = f"tables/{name}.csv"
-    rows = [_plain(row) for row in results.rows(source)]
+    rows = [_plain(row) for row in study.rows(source)]
     if not rows:
         return None
     first, header = next(iter(rows[0])), list(rows[0])
     quantities = _shown(rows, [c for c in header if f"{c}_low" in header])
     cited = [c for c in header[1:] if c.endswith("_2012")]
-    about = [c for c in ABOUT if any(row.get(c) for row in rows)]
+    about = [c for c in ABOUT if len({row[c] for row in rows if row.get(c)}) > 1]
     lines = []
     for row in rows:
         given = [Number(name, row[first], c, None, paper=_number(row, c)) for c in cited]
-        ours = [_of(results, name, row[first], c, row, source) for c in quantities]
+        ours = [_of(study, name, row[first], c, row, source) for c in quantities]
         facts = {c: row.get(c, "") for c in about}
         lines.append(Line(row[first], paper.label(row[first]), facts, tuple(given), tuple(ours)))
     return Table(
         name, TITLES[name], UNITS[name], tuple(map(_label, quantities)),
-        tuple(map(paper.label, cited)), tuple(about), tuple(lines), _note(results, name), source,
+        tuple(map(paper.label, cited)), tuple(about), tuple(lines), _note(study, name), source,
     )  # fmt: skip
 
 
-def made_of(results: Results, row: Mapping[str, str]) -> list[str]:
+def made_of(study: Study, row: Mapping[str, str]) -> list[str]:
     """The experiments whose networks a row of table 2 or 3 is made of."""
-    known = results.experiments
+    known = study.experiments
     return [known[mark] for mark in row.get("fingerprint", "").split() if mark in known]
 
 
 def _of(
-    results: Results, name: str, row: str, column: str, cells: Row, source: str
+    study: Study, name: str, row: str, column: str, cells: Row, source: str
 ) -> Number:  # fmt: skip
-    recipe, command = _origin(results, name, row, column, cells)
+    recipe, command = _origin(study, name, row, column, cells)
     return Number(
         element=name, row=row, column=column, value=_number(cells, column),
         low=_number(cells, f"{column}_low"), high=_number(cells, f"{column}_high"),
@@ -138,17 +138,17 @@ def _of(
     )  # fmt: skip
 
 
-def _origin(results: Results, name: str, row: str, column: str, cells: Row) -> tuple[str, str]:
+def _origin(study: Study, name: str, row: str, column: str, cells: Row) -> tuple[str, str]:
     """The recipe of a number and the quickest command that prints it."""
     if name in ("table2", "table3"):
-        members = made_of(results, cells)
+        members = made_of(study, cells)
         several = len(members) > 1
         recipe = recipes.id_of(f"table2/{row}" if several else members[0] if members else "tables")
         if not members or column == "change":  # image by image against another row
             return recipes.id_of("tables"), recipes.repeat("tables")
         return recipe, recipes.evaluation(members, column.partition("_")[0])
     stage = stage_of(name, column)
-    return recipes.id_of(stage), recipes.stage_command(results, stage)
+    return recipes.id_of(stage), recipes.stage_command(study, stage)
 
 
 def stage_of(table: str, column: str = "") -> str:
@@ -186,9 +186,9 @@ def _number(row: Row, column: str) -> float | None:
     return float(cell) if cell else None
 
 
-def _note(results: Results, name: str) -> str:
+def _note(study: Study, name: str) -> str:
     """What the stage wrote below the table."""
-    lines = (results.text(f"tables/{name}.md") or "").splitlines()
+    lines = (study.text(f"tables/{name}.md") or "").splitlines()
     return " ".join(line for line in lines if line and not line.startswith("|"))
 
 

@@ -29,7 +29,7 @@ class Run:
     epochs: int
 
 
-class Results:
+class Study:
     """The folder `results/` of a checkout; whatever is missing reads as None or as nothing.
 
     Args:
