@@ -117,10 +117,10 @@ def judge(claim: Claim, measure: Measure, results: Results) -> Judged:
     used = results.anew()
     try:
         found = measure(used)
+        seeds = len({used.seed(network) for network in found.networks})
         verdict = claim.rule.verdict(found.parts)
     except UntestedError as reason:
         return Judged(claim, "not tested", None, 0, used.sources, str(reason))
-    seeds = len({used.seed(network) for network in found.networks})
     return Judged(claim, verdict, found, seeds, used.sources, found.note)
 
 
@@ -164,6 +164,11 @@ def judge_all(measures: Mapping[str, Measure], results: Results) -> list[Judged]
         measures: by the id of a claim.
     """
     return [judge(claim, measures[claim.id], results) for claim in load()]
+
+
+def shown(found: Interval) -> str:
+    """`+1.2 [+0.3, +2.1]`."""
+    return f"{found.mean:+.3g} [{found.low:+.3g}, {found.high:+.3g}]"
 
 
 def _rounded(value: float) -> float | None:

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import pandas as pd
 
+from zfrepro import config
 from zfrepro.report.verdicts import UntestedError
 
 
@@ -69,6 +70,33 @@ class Results:
         if missing:
             raise UntestedError(f"results/{name} has no {missing[0]}")
         return [float(found[key]) for key in keys]
+
+    def recipe(self, figure: str) -> dict[str, Any]:
+        """What a figure was made from.
+
+        Raises:
+            UntestedError: it has not been made.
+        """
+        path = self._root / "figures" / figure / "recipe.json"
+        if not path.is_file():
+            raise UntestedError(f"there is no results/figures/{figure}/recipe.json")
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+
+    def settings(self, name: str) -> config.Config:
+        """A resolved configuration of `configs/`.
+
+        Raises:
+            UntestedError: there is none.
+        """
+        path = self._root / "configs" / f"{name}.yaml"
+        if not path.is_file():
+            raise UntestedError(f"there is no results/configs/{name}.yaml")
+        return config.load(path)
+
+    def images(self, network: str, split: str) -> int:
+        """How many images the split had that the network was trained with."""
+        return int(self._recipe(network)["data"]["splits"][split]["images"])
 
     def seed(self, network: str) -> int:
         """From which a network was trained.
