@@ -11,7 +11,7 @@ import sys
 from dataclasses import asdict, fields
 
 from zfrepro import config, files
-from zfrepro.report import page
+from zfrepro.report.page.build import build
 from zfrepro.report.page.numbers import Number
 
 RESULTS = config.ROOT / "results"
@@ -23,7 +23,7 @@ def main() -> None:
     files.exit_on_signals()
     files.die_with_parent()
     try:
-        made = page.build(RESULTS)
+        made = build(RESULTS)
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
     files.atomic_write(OUT / "index.html", made.html)

@@ -115,7 +115,7 @@ def _picture(
     height: int,
 ) -> Picture:  # fmt: skip
     pdf = path.with_suffix(".pdf")
-    name = path.stem.replace("_", " ")
+    name = "the figure" if path.stem == path.parent.name else path.stem.replace("_", " ")
     return Picture(
         data=data, width=width, height=height, alt=_alt(title, name, measures), caption=name,
         source=below(study, path), print=below(study, pdf) if pdf.is_file() else None,
