@@ -40,7 +40,7 @@ def parse() -> argparse.Namespace:
         "compare",
         help="which numbers moved from report A to report B",
         description="Which numbers moved from report A to report B, beyond their intervals or "
-        "within. Beyond: the two 95 %% intervals have nothing in common.",
+        "within. Beyond: the two 95 % intervals have nothing in common.",
         epilog="Keep a report before the next: cp -r results/report /tmp/seed0; then "
         "`dvc exp run -S seed=1` and `python -m zfrepro.report compare /tmp/seed0 .`",
     )

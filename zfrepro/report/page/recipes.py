@@ -187,5 +187,5 @@ def _filed(study: Study, name: str, stage: str) -> dict[str, str]:
     }
 
 
-def _said(facts: dict[str, object] | dict[str, str]) -> tuple[tuple[str, str], ...]:
+def _said(facts: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
     return tuple((name, str(value)) for name, value in facts.items() if value not in (None, ""))
