@@ -18,9 +18,8 @@ from zfrepro.files import atomic_write
 
 PIPELINE = config.ROOT / "dvc.yaml"
 ALL = ("evaluate", "publish", "tables")  # stages on every experiment; others name theirs
-ONE = re.compile(
-    r"^results/(runs|errors|configs)/(?!analysis|transfer)\w+"
-)  # an entry on one experiment
+# an entry on one experiment
+ONE = re.compile(r"^results/(runs|configs)/(?!analysis|transfer)\w+")
 
 
 def synchronised(pipeline: dict[str, Any], experiments: list[str]) -> dict[str, Any]:
@@ -29,8 +28,6 @@ def synchronised(pipeline: dict[str, Any], experiments: list[str]) -> dict[str, 
     for name, stage in pipeline["stages"].items():
         if name in ALL:
             stage["deps"] = for_each(stage["deps"], experiments)
-        if "metrics" in stage and "matrix" not in stage:
-            stage["metrics"] = for_each(stage["metrics"], experiments)
     pipeline["params"] = for_each(pipeline["params"], experiments)
     for plot in pipeline["plots"]:
         for entry in plot.values():
