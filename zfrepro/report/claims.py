@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,7 +70,6 @@ class Evidence:
         resampled: of what another draw is meant by the intervals: images, networks or folds.
         count: how many of those there are.
         images: how many the effect is measured on; None where it is not on images.
-        paper: the paper's number for the same measure, where it gives one.
     """
 
     parts: tuple[Part, ...]
@@ -78,7 +77,6 @@ class Evidence:
     count: int
     networks: tuple[str, ...]
     images: int | None = None
-    paper: float | None = None
     note: str = ""
 
 
@@ -94,9 +92,9 @@ class Judged:
     note: str
 
     @property
-    def shown(self) -> Interval | None:
-        """The interval that decides."""
-        return self.evidence and self.claim.rule.deciding(self.evidence.parts).interval
+    def deciding(self) -> Part | None:
+        """The part that is shown."""
+        return self.evidence and self.claim.rule.deciding(self.evidence.parts)
 
 
 Measure = Callable[[Results], Evidence]
@@ -112,6 +110,15 @@ def load(path: Path = CLAIMS) -> list[Claim]:
         return [Claim(**entry) for entry in tomllib.load(file)["claim"]]
 
 
+def judge_all(measures: Mapping[str, Measure], results: Results) -> list[Judged]:
+    """Every claim of `claims.toml`.
+
+    Args:
+        measures: by the id of a claim.
+    """
+    return [judge(claim, measures[claim.id], results) for claim in load()]
+
+
 def judge(claim: Claim, measure: Measure, results: Results) -> Judged:
     """Applies the claim's rule to what `measure` finds; what it cannot find is not tested."""
     used = results.anew()
@@ -121,25 +128,38 @@ def judge(claim: Claim, measure: Measure, results: Results) -> Judged:
         verdict = claim.rule.verdict(found.parts)
     except UntestedError as reason:
         return Judged(claim, "not tested", None, 0, used.sources, str(reason))
-    return Judged(claim, verdict, found, seeds, used.sources, found.note)
+    notes = [found.note, _other_way(claim, found)]
+    return Judged(claim, verdict, found, seeds, used.sources, "; ".join(filter(None, notes)))
+
+
+def _other_way(claim: Claim, found: Evidence) -> str:
+    """That something said to make little difference makes one, in the other direction."""
+    little = claim.side == "below" and claim.margin > 0
+    if little and claim.rule.deciding(found.parts).interval.high < 0:
+        return "here it does make a difference, the other way"
+    return ""
+
+
+def document(profile: str, judged: Sequence[Judged]) -> dict[str, Any]:
+    """What claims.json holds."""
+    return {"profile": profile, "claims": [entry(each) for each in judged]}
 
 
 def entry(judged: Judged) -> dict[str, Any]:
     """A claim of claims.json."""
-    claim, evidence, shown = judged.claim, judged.evidence, judged.shown
-    kept = {
-        key: value
-        for key, value in asdict(claim).items()
-        if key in ("id", "element", "section", "claim", "measure", "unit", "paper")
-    }
-    ends = shown or Interval(math.nan, math.nan, math.nan)
+    claim, evidence, part = judged.claim, judged.evidence, judged.deciding
+    names = ("id", "element", "section", "claim", "measure", "unit", "paper")
+    effect, low, high = part.interval if part else (None, None, None)
     return {
-        **kept,
+        **{name: getattr(claim, name) for name in names},
         "rule": claim.rule_text,
         "verdict": judged.verdict,
-        **dict(zip(("effect", "low", "high"), map(_rounded, ends), strict=True)),
+        "effect": _rounded(effect),
+        "low": _rounded(low),
+        "high": _rounded(high),
         "margin": claim.margin,
-        "paper_effect": evidence and evidence.paper,
+        "side": claim.side,
+        "paper_effect": _rounded(part.paper) if part else None,
         "resampled": evidence and evidence.resampled,
         "count": evidence and evidence.count,
         "images": evidence and evidence.images,
@@ -152,24 +172,10 @@ def entry(judged: Judged) -> dict[str, Any]:
     }
 
 
-def document(profile: str, judged: Sequence[Judged]) -> dict[str, Any]:
-    """What claims.json holds."""
-    return {"profile": profile, "claims": [entry(each) for each in judged]}
-
-
-def judge_all(measures: Mapping[str, Measure], results: Results) -> list[Judged]:
-    """Every claim of `claims.toml`.
-
-    Args:
-        measures: by the id of a claim.
-    """
-    return [judge(claim, measures[claim.id], results) for claim in load()]
-
-
 def shown(found: Interval) -> str:
     """`+1.2 [+0.3, +2.1]`."""
     return f"{found.mean:+.3g} [{found.low:+.3g}, {found.high:+.3g}]"
 
 
-def _rounded(value: float) -> float | None:
-    return float(f"{value:.5g}") if math.isfinite(value) else None
+def _rounded(value: float | None) -> float | None:
+    return float(f"{value:.5g}") if value is not None and math.isfinite(value) else None

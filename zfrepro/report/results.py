@@ -55,7 +55,7 @@ class Results:
         table = pd.read_csv(self.path(name))
         if table.empty:
             raise UntestedError(
-                f"results/{name} has no line: profile {self.profile} has no such images"
+                f"results/{name} has no line: profile {self.profile} has no such set"
             )
         return table
 

@@ -1,4 +1,4 @@
-"""What a claim of the paper comes to here: rules that are fixed before any number is seen.
+"""What a claim of the paper comes to here: rules that follow from the paper's numbers, not ours.
 
 A rule is a side and a margin. One 95 % interval decides: wholly on the claim's side of the margin
 it is reproduced, wholly on the other contradicted, and else inconclusive, as is a value without an
@@ -28,16 +28,18 @@ class Part(NamedTuple):
     """One case of a claim.
 
     `interval` has 95 %; `wider` has 1 - 0.05 / cases, and is the same where there is one case.
+    `paper` is the paper's number for the same measure, where it gives one.
     """
 
     name: str
     interval: Interval
     wider: Interval
+    paper: float | None = None
 
 
-def only(interval: Interval) -> tuple[Part]:
+def only(interval: Interval, paper: float | None = None) -> tuple[Part]:
     """The parts of a claim that is about one number."""
-    return (Part("", interval, interval),)
+    return (Part("", interval, interval, paper),)
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,14 @@ class Rule:
         return "inconclusive"
 
     def deciding(self, parts: Sequence[Part]) -> Part:
-        """The part that is furthest from the claim's side: of several the one that is shown."""
-        if self.side == "above":
-            return min(parts, key=lambda part: part.interval.mean)
-        return max(parts, key=lambda part: part.interval.mean)
+        """Of several parts the one that is shown: against the claim, or else the least for it."""
+        against = [part for part in parts if self._fails(part.wider)]
+        return max(against or parts, key=lambda part: self._doubt(part.interval))
+
+    def _doubt(self, found: Interval) -> float:
+        """How far the interval reaches to the claim's other side; most where it has no end."""
+        reach = self.margin - found.low if self.side == "above" else found.high - self.margin
+        return math.inf if math.isnan(reach) else reach
 
     def _holds(self, found: Interval) -> bool:
         """False where an end is NaN, as any comparison with it."""

@@ -15,6 +15,9 @@ from zfrepro.report.claims import Evidence, shown
 from zfrepro.report.results import Results
 from zfrepro.report.verdicts import UntestedError, only
 
+IMAGES = ["network", "image"]  # what a row of a figure's table is of
+
+
 # Figure 4: by network, how much later each layer settles than the one below
 
 
@@ -46,21 +49,28 @@ def shift(kind: str, results: Results) -> Evidence:
     """How much further the first layer moves than the last under small transformations."""
     table = results.table("figures/figure5/shifts.csv")
     first, *_, last = table["layer"].unique()
-    means = table[table["kind"] == kind].pivot_table(index="image", columns="layer", values="small")
-    return _of_images(means[first] - means[last], table)
+    mine = table[table["kind"] == kind]
+    means = mine.pivot_table(index=IMAGES, columns="layer", values="small", dropna=False)
+    return _of_images(means[first] - means[last])
 
 
 def rotation(results: Results) -> Evidence:
     """How much further the last layer moves when turned than when moved or enlarged."""
     table = results.table("figures/figure5/shifts.csv")
     last = table[table["layer"] == table["layer"].unique()[-1]]
-    means = last.pivot_table(index="image", columns="kind", values="whole")
-    return _of_images(means["rotation"] - means[["translation", "scale"]].mean(axis=1), table)
+    means = last.pivot_table(index=IMAGES, columns="kind", values="whole", dropna=False)
+    return _of_images(
+        means["rotation"] - means[["translation", "scale"]].mean(axis=1, skipna=False)
+    )
 
 
-def _of_images(values: pd.Series[float], table: pd.DataFrame) -> Evidence:
-    networks, count = tuple(table["network"].unique()), len(values)
-    return Evidence(only(bootstrap.of_images(values)), "images", count, networks, count)
+def _of_images(values: pd.Series[float]) -> Evidence:
+    """Of values by network and image."""
+    by_image = values.groupby(level="image").agg(lambda each: each.mean(skipna=False))
+    by_network = values.groupby(level="network", sort=False).mean()
+    networks, count = tuple(by_network.index), len(by_image)
+    note = f"by network from {by_network.min():+.3g} to {by_network.max():+.3g}"
+    return Evidence(only(bootstrap.of_images(by_image)), "images", count, networks, count, note)
 
 
 # Figure 6: a value a network
@@ -92,8 +102,8 @@ def _check_clipping(table: pd.DataFrame) -> None:
     rows = {kind: rows.drop(columns="kind") for kind, rows in table.groupby("kind")}
     if len(rows["unclipped"].merge(rows["zfnet"])):
         raise UntestedError(
-            "in a training of this length no filter reaches the limit: the network without "
-            "clipping is the one with it, weight for weight"
+            "no filter reaches the limit in so short a training: the network without clipping is "
+            "the one with it, weight for weight"
         )
 
 
@@ -104,7 +114,7 @@ def occlusion(results: Results) -> Evidence:
     table = results.table("figures/figure7/drops.csv").dropna(subset=["score"])
     if table.empty:
         raise UntestedError(f"profile {results.profile} has no images with known objects")
-    return _of_images(100 * table.groupby("image")["score"].mean(), table)
+    return _of_images(100 * table.set_index(IMAGES)["score"])
 
 
 # Table 1: of each pair of faces, how much less they differ at a part than at random places
@@ -146,8 +156,8 @@ def _below_random(results: Results, measure: str) -> dict[str, bootstrap.Values]
 def _of_pairs(values: bootstrap.Values, results: Results, note: str, paper: float) -> Evidence:
     recipe, images = results.recipe("figure8"), len(values)
     networks = (recipe["network"], *recipe["others"])
-    found = only(bootstrap.of_pairs(values))
-    return Evidence(found, "images", images, networks, images, paper, note)
+    found = only(bootstrap.of_pairs(values), paper)
+    return Evidence(found, "images", images, networks, images, note)
 
 
 def _paper_below(layer: str) -> float:

@@ -71,7 +71,7 @@ def _of_trainings(weights: Weights, splits: Weights, results: Results) -> Eviden
     found = student.of_contrast(groups, weights)
     images = results.images(networks[0], "val")
     return Evidence(
-        only(found), "networks", len(networks), networks, images, float(given), _spread(groups)
+        only(found, float(given)), "networks", len(networks), networks, images, _spread(groups)
     )
 
 
@@ -102,7 +102,6 @@ def ensemble(row: str, members: Sequence[str], results: Results) -> Evidence:
         published["zfnet_wide_1_convnet_b" if name == WIDE else "zfnet_1_convnet"]
         for name in members
     ]
-    return Evidence(
-        only(Interval(found.error, found.low, found.high)), "images", len(together),
-        tuple(members), len(together), float(np.mean(alone) - published[row]),
-    )  # fmt: skip
+    gain = float(np.mean(alone) - published[row])
+    parts = only(Interval(found.error, found.low, found.high), gain)
+    return Evidence(parts, "images", len(together), tuple(members), len(together))
