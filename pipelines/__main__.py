@@ -17,7 +17,8 @@ from zfrepro import config
 from zfrepro.files import atomic_write
 
 PIPELINE = config.ROOT / "dvc.yaml"
-ALL = ("evaluate", "publish", "tables", "claims")  # stages on every experiment; others name theirs
+# stages on every experiment; others name theirs
+ALL = ("evaluate", "publish", "tables", "claims", "report")
 # an entry on one experiment
 ONE = re.compile(r"^results/(runs|configs)/(?!analysis|transfer)\w+")
 
