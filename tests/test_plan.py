@@ -57,6 +57,7 @@ def machine(rows: Sequence[Row]) -> Machine:
         prepared_image=0.5,
         loading=4.0,
         speeds={row.name: speed() for row in rows},
+        passes={row.name: 0.2 for row in rows},
         evaluated_image={row.name: 2.0 for row in rows},
         number=2,
     )
@@ -331,7 +332,7 @@ def test_figures_are_counted_by_the_images_that_networks_see(paper_lines: dict[s
     zfnet = row("tab3_zfnet").net
     assert zfnet.flops_to("conv2") == zfnet.flops_to("conv1", "conv2") == conv2
     assert zfnet.flops_to("fc8") == zfnet.flops
-    # an evaluation of ten crops takes 2 seconds here, a pass 0.2
+    # a pass takes 0.2 seconds
     seconds = paper_lines["correspondence"].stage_seconds - stages.AROUND["correspondence"]
     assert seconds == pytest.approx(5 * 60 * 14 * 0.2)
 

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from zfrepro import config
 from zfrepro.cost import evaluating, images, preparing, training
+from zfrepro.cost.counts import CROPS
 from zfrepro.cost.rows import Row, families
 from zfrepro.cost.speed import Speed
 from zfrepro.data.sources.sizes import Size
@@ -72,14 +73,20 @@ def product_seconds(device: str = "cpu") -> float:
 
 def fit_seconds() -> float:
     """The same where classifiers are fitted."""
-    return product_seconds("cuda" if torch.cuda.is_available() else "cpu")
+    return product_seconds("cuda" if has_gpu() else "cpu")
 
 
-def evaluation_seconds(rows: Sequence[Row], classes: int) -> dict[str, float]:
-    """By experiment, of one image in ten crops: the first of a family measured, others scaled."""
+def has_gpu() -> bool:
+    """Whether this machine evaluates networks, and fits classifiers, on a GPU."""
+    return torch.cuda.is_available()
+
+
+def pass_seconds(rows: Sequence[Row], classes: int) -> dict[str, float]:
+    """By experiment, of an image on the CPU: the first of a family measured, others scaled."""
     bases = families(rows)
     measured = {
-        family: evaluating.seconds_per_image(base.config, classes) for family, base in bases.items()
+        family: evaluating.seconds_per_image(base.config, classes) / CROPS
+        for family, base in bases.items()
     }
     return {
         row.name: measured[row.family] * row.net.flops / bases[row.family].net.flops for row in rows

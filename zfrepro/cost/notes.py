@@ -16,7 +16,7 @@ weights: memory of weights, gradients and momenta. activations: an estimate, one
 disk: what stays, raw images not counted; checkpoints go when their training has finished.
 training: as `seconds` of run.json; whole stage: with its start, its checkpoints and its filing.
 measured: for some seconds on this machine ({cores()} cores), which should have nothing else to do
-  meanwhile; images are prepared, networks evaluated and figures made on its CPU whatever trains.
+  meanwhile; images are prepared and figures made on its CPU, whatever trains.
   Stages that train nothing are counted by passes and products: right within a factor of two."""
 SCALED = (
     "scaled: by FLOPs from the first row of its family, since its steps take too long to measure."

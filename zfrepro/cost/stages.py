@@ -13,6 +13,7 @@ from zfrepro.cost.table import Line
 BATCH = 64  # images that a network sees at a time
 MEASURED = "measured"
 EVALUATION = 0.001  # seconds of a classifier's loss and gradient, however few the images are
+FIGURE = 8  # seconds of a stage that draws a picture and is not in `AROUND`
 # Seconds that do not grow with the images, on two cores: libraries, pictures, tables, MLflow. They
 # are the miniature's, less what its passes and products take.
 AROUND = {
@@ -65,7 +66,7 @@ def line(stage: str, arguments: Sequence[str], known: Known, rates: Rates, state
         disk_bytes=demand.disk,
         checkpoint_bytes=0,
         training_seconds=None,
-        stage_seconds=AROUND[kind] + seconds(demand, known, rates, elsewhere=elsewhere),
+        stage_seconds=AROUND.get(kind, FIGURE) + seconds(demand, known, rates, elsewhere=elsewhere),
         speed=rates.alone.how if elsewhere else MEASURED,
         state=state,
     )

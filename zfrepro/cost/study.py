@@ -30,6 +30,7 @@ class Machine:
     prepared_image: float  # in one process
     loading: float  # of the libraries of a stage
     speeds: Mapping[str, Speed]
+    passes: Mapping[str, float]  # of an image on the CPU, where figures are made
     evaluated_image: Mapping[str, float]  # in ten crops
     number: int  # bytes of an activation
     devices: int = 1  # that share a batch
@@ -108,11 +109,15 @@ def measure(study: Study, gpu: str | None, budget: float) -> Machine:
         }
         loading, devices = LOADING, study.gpus
         number = gpus.activation_bytes(gpu, study.config["training"]["precision"])
+    passes = here.pass_seconds(study.rows, study.size.classes)
+    elsewhere = {name: each.of_one(devices).val_image for name, each in speeds.items()}
+    evaluating = passes if gpu is None and not here.has_gpu() else elsewhere
     return Machine(
         prepared_image=here.preparation_seconds(study.config["data"]),
         loading=loading,
         speeds=speeds,
-        evaluated_image=here.evaluation_seconds(study.rows, study.size.classes),
+        passes=passes,
+        evaluated_image={name: counts.CROPS * each for name, each in evaluating.items()},
         number=number,
         devices=devices,
         thumbnail=here.thumbnail_seconds(study.config["data"]["image_size"]),
@@ -160,7 +165,7 @@ def _beside(
         beside.transfer,
     )
     rates = stages.Rates(
-        {name: each / counts.CROPS for name, each in machine.evaluated_image.items()},
+        machine.passes,
         machine.speeds[beside.transfer["network"]].of_one(machine.devices),
         machine.thumbnail,
         machine.product,
