@@ -13,6 +13,7 @@ help:            ## this list
 
 repro: $(READY)  ## everything that is out of date: images, networks, tables, MLflow
 	$(RUN) dvc repro
+	$(RUN) python -m zfrepro.report show
 
 test: lint       ## lint, types and tests
 	$(RUN) pytest

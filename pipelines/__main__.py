@@ -21,10 +21,10 @@ from zfrepro.files import atomic_write
 SOURCES = "results/sources"
 ANALYSIS = "results/configs/analysis.yaml"
 PIPELINE = config.ROOT / "dvc.yaml"
-ALL = ("evaluate", "publish", "tables")  # stages on every experiment; others name theirs
-ONE = re.compile(
-    r"^results/(runs|errors|configs)/(?!analysis|transfer)\w+"
-)  # an entry on one experiment
+# stages on every experiment; others name theirs
+ALL = ("evaluate", "publish", "tables", "claims", "report")
+# an entry on one experiment
+ONE = re.compile(r"^results/(runs|configs)/(?!analysis|transfer)\w+")
 
 
 def synchronised(pipeline: dict[str, Any], experiments: list[str]) -> dict[str, Any]:
@@ -35,8 +35,6 @@ def synchronised(pipeline: dict[str, Any], experiments: list[str]) -> dict[str, 
             stage["deps"] = for_each(stage["deps"], experiments)
         if name != "sources":
             complete(stage["deps"], [f"{SOURCES}/{name}.json"])
-        if "metrics" in stage and "matrix" not in stage:
-            stage["metrics"] = for_each(stage["metrics"], experiments)
     stages = pipeline["stages"]
     complete(stages["sources"]["outs"], [f"{SOURCES}/{n}.json" for n in stages if n != "sources"])
     complete(stages["publish"]["deps"], figures(stages))

@@ -2,10 +2,12 @@
 
 Writes results/tables/table1.{csv,md,png} and to results/figures/figure8: figure8.{png,pdf};
 opposite.png, as table 1, of the features that change in both images alone; networks.csv, each
-network's values; measures.json and report.md. Where nothing says where the parts are, the table
+network's values; pairs.csv, how much less two faces differ than at random places; measures.json and
+report.md. Where nothing says where the parts are, the table
 holds the paper's numbers alone.
 """
 
+import itertools
 import shutil
 from collections.abc import Mapping, Sequence
 
@@ -73,8 +75,10 @@ def run(settings: Config) -> None:
         "share in opposite directions",
     )  # fmt: skip
     values = by_network(found)
-    with files.atomic_path(FIGURES / "networks.csv") as path:
-        values.to_csv(path, index=False, float_format="%.5g")
+    of_pairs = by_pair(list(found.values()), list(faces), layers)
+    for stem, rows in (("networks", values), ("pairs", of_pairs)):
+        with files.atomic_path(FIGURES / f"{stem}.csv") as path:
+            rows.to_csv(path, index=False, float_format="%.5g")
     files.write_json(FIGURES / "measures.json", measures(found, table, len(faces), layers))
     files.atomic_write(FIGURES / "report.md", report(found, values, table, note, settings))
 
@@ -150,6 +154,28 @@ def by_network(found: Mapping[str, Found]) -> pd.DataFrame:
         }
         for name, of_network in found.items() for (part, layer), each in of_network.items()
     ])  # fmt: skip
+
+
+def by_pair(
+    networks: Sequence[Found], images: Sequence[int], layers: Sequence[str]
+) -> pd.DataFrame:
+    """How much more two faces differ at random places than at a part, a row a pair, over networks.
+
+    Args:
+        images: their numbers, in the order of the pairs.
+    """
+    first, second = np.triu_indices(len(images), 1)
+    numbers = np.array(images)
+    parts = [part for part in dict.fromkeys(part for part, _ in networks[0]) if part != RANDOM]
+    tables = []
+    for part, layer in itertools.product(parts, layers):
+        below = {
+            measure: correspondence.below_random(networks, part, layer, measure)[first, second]
+            for measure in ("hamming", "disagreement")
+        }
+        pair = {"image": numbers[first], "other": numbers[second]}
+        tables.append(pd.DataFrame({"occlusion": part, "layer": layer, **pair, **below}))
+    return pd.concat(tables, ignore_index=True)
 
 
 def measures(

@@ -1,8 +1,8 @@
 """Stage `evolution`: figure 4, what maps look for after some epochs, and when that settles.
 
 Writes results/figures/figure4/<layer>.{png,pdf}; series/<layer>/epoch-<number>.png;
-convergence.{csv,png,pdf} over all the networks; and measures.json and report.md, which compare
-the layers.
+convergence.{csv,png,pdf} over all the networks; settled.csv, when each layer of each has settled;
+and measures.json and report.md, which compare the layers.
 """
 
 import shutil
@@ -80,7 +80,10 @@ def run(settings: Config) -> None:
         table.to_csv(path, index=False, float_format="%.4g")
     title = f"{settings['network']} and {len(settings['others'])} more seeds: mean and deviation"
     drawing.draw_convergence(table, FIGURES / "convergence", title)
-    summary = settled(table)
+    by_network = settled(table)
+    with files.atomic_path(FIGURES / "settled.csv") as path:
+        by_network.to_csv(path, index=False, float_format="%.6g")
+    summary = over_seeds(by_network)
     files.write_json(FIGURES / "measures.json", measures(summary))
     files.atomic_write(FIGURES / "report.md", report(summary, settings))
 
@@ -124,22 +127,27 @@ def convergence(history: History, layer: str) -> Iterator[dict[str, object]]:
 
 
 def settled(table: pd.DataFrame) -> pd.DataFrame:
-    """By layer, mean and deviation over seeds (percent, but for the epoch).
+    """A row a layer and network (percent, but for the epoch).
 
     The first epoch whose projections correlate `ALIKE` with the last's; the mean correlation of the
     epochs before the last; the mean share of maps whose strongest image changed between two.
     """
     rows = []
-    for (layer, seed), curve in table.groupby(["layer", "seed"], sort=False):
+    for (layer, network), curve in table.groupby(["layer", "network"], sort=False):
         before = curve[curve["epoch"] < curve["epoch"].max()]
         rows.append({
             "layer": layer,
-            "seed": seed,
+            "network": network,
             "settled at epoch": float(curve.loc[curve["correlation"] >= ALIKE, "epoch"].min()),
             "correlation before the end": 100 * before["correlation"].mean(),
             "strongest image changed": 100 * curve["changed"].astype(float).mean(),
         })  # fmt: skip
-    by_layer = pd.DataFrame(rows).drop(columns="seed").groupby("layer", sort=False)
+    return pd.DataFrame(rows)
+
+
+def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
+    """The same by layer, mean and deviation."""
+    by_layer = table.drop(columns="network").groupby("layer", sort=False)
     mean, deviation = by_layer.mean(), by_layer.std()
     columns: dict[str, pd.Series[float]] = {}
     for name in mean:

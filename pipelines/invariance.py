@@ -2,7 +2,7 @@
 
 Writes to results/figures/figure5: figure5.{png,pdf}, with the distances as they are; curves.csv, of
 each image, also divided by the norm of the features, and means.{csv,png,pdf} of those over the
-images, by network; measures.json and report.md.
+images, by network; shifts.csv, the mean of each curve; measures.json and report.md.
 """
 
 import shutil
@@ -54,6 +54,7 @@ def run(settings: Config) -> None:
         means, network.crop, FIGURES / "means",
         f"{len(nets)} networks, {len(numbers)} images: mean, and deviation between networks",
     )  # fmt: skip
+    write(shift_table(table, network.crop, settings), "shifts")
     shifts = small_shifts(table, network.crop, settings)
     files.write_json(FIGURES / "measures.json", measures(shifts, len(numbers)))
     files.atomic_write(FIGURES / "report.md", report(shifts, means, network.crop, settings))
@@ -104,12 +105,35 @@ def draw(
 
 def small_shifts(table: pd.DataFrame, crop: int, settings: Config) -> Shifts:
     """Of each image the mean relative distance under small transformations, over the networks."""
-    most = settings["small"] | {"translation": settings["small"]["translation"] * crop / PAPER_CROP}
+    most = most_of(settings["small"], crop)
     return {
         (kind, layer): invariance.mean_shift(table, layer, kind, most[kind])
         for kind in most
         for layer in settings["layers"]
     }
+
+
+def most_of(small: Mapping[str, float], crop: int) -> dict[str, float]:
+    """How far the transformations go that count as small, in pixels of the crop."""
+    return {**small, "translation": small["translation"] * crop / PAPER_CROP}
+
+
+def shift_table(table: pd.DataFrame, crop: int, settings: Config) -> pd.DataFrame:
+    """Mean relative distances, a row a network, kind, layer and image.
+
+    `small` is over small transformations, NaN for a kind without such; `whole` over all.
+    """
+    most = most_of(settings["small"], crop)
+    parts = []
+    for (network, kind, layer), rows in table.groupby(["network", "kind", "layer"], sort=False):
+        shifts = {
+            name: invariance.mean_shift(rows, layer, kind, reach)
+            for name, reach in (("small", most.get(kind, 0.0)), ("whole", np.inf))
+        }
+        found = pd.DataFrame(shifts).rename_axis("image").reset_index()
+        parts.append(found.assign(network=network, kind=kind, layer=layer))
+    columns = ["network", "kind", "layer", "image", "small", "whole"]
+    return pd.concat(parts, ignore_index=True)[columns]
 
 
 def measures(shifts: Shifts, images: int) -> dict[str, float]:

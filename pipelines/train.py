@@ -21,9 +21,7 @@ def main() -> None:
         together = resolved["trainer"]["together"] and not plan(resolved).finished
         run = train(resolved)
         if is_first_process():  # the others may be ahead of the result that it writes
-            folder = config.ROOT / "results" / "runs" / name
-            files.link_tree(run.result, folder)
-            (folder / "snapshots").mkdir(exist_ok=True)  # an output of all, though most keep none
+            files.link_tree(run.result, config.ROOT / "results" / "runs" / name)
             tell(summary(run))
         for other in config.options("experiment") if together else []:
             train(config.load(config.CONFIGS / f"{other}.yaml"))

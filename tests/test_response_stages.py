@@ -77,6 +77,19 @@ def test_figure_5(results: Path) -> None:
         expected = small[small["layer"] == layer]["relative"].mean()
         assert measures[f"translation/{layer}"] == pytest.approx(expected, abs=1e-4)
     assert f"translation, conv1: {measures['translation/conv1']:.3f}" in report
+    shifts = pd.read_csv(folder / "shifts.csv").set_index(["network", "kind", "layer"])
+    assert shifts.groupby(level=[0, 1, 2]).size().eq(10).all()
+    for name in NETWORKS:
+        moved = shifts.loc[(name, "translation", "fc7")]
+        turned = means[(means["network"] == name) & (means["layer"] == "fc7")]
+        turned = turned[turned["kind"] == "rotation"].set_index("amount")["relative"].drop(0)
+        assert moved["small"].mean() == pytest.approx(
+            small[(small["network"] == name) & (small["layer"] == "fc7")]["relative"].mean(),
+            abs=1e-4,
+        )
+        found = shifts.loc[(name, "rotation", "fc7")]
+        assert found["whole"].mean() == pytest.approx(turned.mean(), abs=1e-4)
+        assert found["small"].isna().all()
     assert (folder / "figure5.png").is_file()
     assert (folder / "means.pdf").is_file()
 
@@ -106,6 +119,12 @@ def test_table_1_and_figure_8(results: Path) -> None:
     for (part, layer), mean in networks.groupby(["occlusion", "layer"])["hamming"].mean().items():
         assert table.loc[part, f"{layer}_mean"] == pytest.approx(mean, abs=2e-4)
         assert measures[f"{layer}/{part}"] == pytest.approx(mean, abs=2e-4)
+    pairs = pd.read_csv(results / "figures" / "figure8" / "pairs.csv")
+    assert len(pairs) == 3 * 2 * 45
+    for (part, layer), rows in pairs.groupby(["occlusion", "layer"]):
+        assert (rows["image"] != rows["other"]).all()
+        below = measures[f"{layer}/{part}_hamming_below_random"]
+        assert rows["hamming"].mean() == pytest.approx(below, abs=2e-5)
     assert table.loc["random", "conv5_paper"] == 0.107
     assert "conv5, nose more consistent than random places" in report
     for name in ("tables/table1.png", "tables/table1.md", "figures/figure8/figure8.pdf"):

@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument(
         "network", nargs="+",
         help="a weights.pt, a run's folder, an experiment that has been trained, or model=NAME "
-        "for a published network",
+        "for a published network; of several, their mean error and their ensemble's",
     )  # fmt: skip
     parser.add_argument(
         "--prepared", type=Path, default=PREPARED, metavar="DIR",
@@ -91,57 +91,107 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--split", default="val", help="train, val (default) or another it has")
     parser.add_argument(
+        "--sample", action="store_true",
+        help="of the split a fixed random sample, as large as val: table 3's train error is of it",
+    )  # fmt: skip
+    parser.add_argument(
         "--crops", choices=("ten", "centre"), default="ten", help="ten averaged, or one"
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="keeps each image's prediction, as Parquet"
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="keeps each image's prediction, as Parquet; the ensemble's, of several networks",
     )
     args = parser.parse_intermixed_args()  # model=NAME --crops centre model.published...
     files.exit_on_signals()
     try:
-        print(score(args.network, args.prepared, args.split, args.crops, args.out))
+        print(score(args.network, args.prepared, args.split, args.crops, args.out, args.sample))
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
 
 
-def score(network: Sequence[str], prepared: Path, split: str, crops: str, out: Path | None) -> str:
-    """Two lines: top-1 and top-5 error of `network` on all images of a split.
+def score(
+    network: Sequence[str],
+    prepared: Path,
+    split: str,
+    crops: str,
+    out: Path | None,
+    sample: bool = False,
+) -> str:
+    """Top-1 and top-5 error of `network` on a split; of several, their mean and their ensemble's.
 
     Args:
-        network: see `weights_of`.
+        network: see `weights_of`; or several trained ones.
+        sample: of the split only as many images as the validation set has, always the same.
 
     Raises:
         ValueError: the file holds no network of this project, or it does not fit the images; or
             the weights of a published one are not to be had.
         OSError: no such file, or no prepared images there.
     """
-    import numpy as np
-
     from zfrepro.data.store import PreparedSet
     from zfrepro.models.memory import keep_freed_memory
-    from zfrepro.training import evaluation, predictions
-    from zfrepro.training.trained import load
+    from zfrepro.training import predictions
 
     keep_freed_memory()
     images = PreparedSet.open(prepared)  # first: a published network may be a long download
-    trained = load(weights_of(network))
+    part = images.split(split)
+    size = min(len(part), len(images.split("val"))) if sample else len(part)
+    named = _apart(network)
+    names = " ".join(words[0] for words in named)
+    kind = f"{split}, {crops} crop{'s' * (crops == 'ten')}"
+    with tempfile.TemporaryDirectory() as scratch:
+        paths = [Path(scratch) / f"{number}.parquet" for number in range(len(named))]
+        for words, path in zip(named, paths, strict=True):
+            _predict(weights_of(words), images, split, size, crops, path)
+        lines = [f"{names} on {size} images ({kind})", *_errors(paths)]
+        if len(paths) > 1:
+            predictions.average(paths, together := Path(scratch) / "ensemble.parquet")
+            lines += ["their ensemble, probabilities averaged", *_errors([together])]
+            paths = [together]
+        if out is not None:
+            with files.atomic_path(out) as kept:
+                shutil.copyfile(paths[0], kept)
+    return "\n".join(lines)
+
+
+def _apart(network: Sequence[str]) -> list[Sequence[str]]:
+    """Each network of the command line; a published one and its overrides are one."""
+    return [network] if network[0].startswith("model=") else [[name] for name in network]
+
+
+def _predict(
+    weights: Path, images: "PreparedSet", split: str, size: int, crops: str, path: Path
+) -> None:
+    """Writes a network's predictions on `size` images of a split."""
+    from zfrepro.training import evaluation
+    from zfrepro.training.trained import load
+
+    trained, part = load(weights), images.split(split)
     evaluation.check_fit(trained, images)
     _to_gpu(trained)
-    part = images.split(split)
-    with tempfile.TemporaryDirectory() as scratch:
-        path = out or Path(scratch) / "predictions.parquet"
-        evaluation.evaluate(
-            trained, part, np.arange(len(part)), {crops: path}, progress=f"{split}, {crops}"
+    evaluation.evaluate(
+        trained, part, evaluation.subset(len(part), size), {crops: path},
+        progress=f"{weights.parent.name}, {split}, {crops}",
+    )  # fmt: skip
+
+
+def _errors(paths: Sequence[Path]) -> list[str]:
+    """Two lines: the mean top-1 and top-5 error of predictions on the same images."""
+    import numpy as np
+
+    from zfrepro.training import predictions
+
+    lines = []
+    for at in (1, 5):
+        shares = np.mean([predictions.wrong(path, at) for path in paths], axis=0)
+        found = predictions.interval(shares)
+        lines.append(
+            f"  top-{at} error {found.error:6.2f} %   95 % interval "
+            f"{found.low:.2f} to {found.high:.2f}"
         )
-        kind = f"{split}, {crops} crop{'s' * (crops == 'ten')}"
-        lines = [f"{network[0]} on {len(part)} images ({kind})"]
-        for at in (1, 5):
-            found = predictions.interval(predictions.wrong(path, at))
-            lines.append(
-                f"  top-{at} error {found.error:6.2f} %   95 % interval "
-                f"{found.low:.2f} to {found.high:.2f}"
-            )
-    return "\n".join(lines)
+    return lines
 
 
 def weights_of(network: Sequence[str]) -> Path:

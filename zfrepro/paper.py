@@ -1,4 +1,8 @@
-"""The paper's published numbers: `paper_tables/*.csv`, one file a table."""
+"""The paper's published numbers: `paper_tables/*.csv`, one file a table.
+
+Beside the paper's: `reproductions`, what others measured of the same networks on ImageNet, and
+`rows`, what the tables' rows are called in words.
+"""
 
 import csv
 from functools import cache
@@ -37,6 +41,16 @@ def table(name: str) -> "pd.DataFrame":
     import pandas as pd  # noqa: PLC0415  composing a configuration needs no pandas
 
     return pd.read_csv(_file(name))
+
+
+def reproductions() -> list[dict[str, str]]:
+    """What others report: columns row, by, network, crops, and errors in percent, as text."""
+    return list(_rows("reproductions").values())
+
+
+def label(row: str) -> str:
+    """What a row of the tables is called in words; its own name where there are none."""
+    return _rows("rows").get(row, {}).get("label", row)
 
 
 @cache

@@ -39,7 +39,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
             path = root / "predictions" / name / f"{split}_ten.parquet"
             with predictions.writer(path, CLASSES) as out:
                 names = [f"{i:03}.png" for i in range(IMAGES)]
-                out.add(names, LABELS, scores(name, split))
+                out.add(names, LABELS.numpy(), scores(name, split).numpy())
     (root / "published.json").write_text(json.dumps({"tab3_zfnet": {"run_id": "abc"}}))
     return root
 

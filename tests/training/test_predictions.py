@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from zfrepro.training import predictions
+from zfrepro.training import errors, predictions
 from zfrepro.training.predictions import PredictionsError
 
 IMAGES, CLASSES = 300, 7
@@ -22,7 +22,7 @@ def write(path: Path, seed: int, images: int = IMAGES, batch: int = 64) -> torch
         for start in range(0, images, batch):
             rows = slice(start, start + batch)
             names = [f"{i:03}.jpg" for i in range(images)][rows]
-            out.add(names, labels[rows], scores[rows])
+            out.add(names, labels[rows].numpy(), scores[rows].numpy())
     return scores
 
 
@@ -40,6 +40,13 @@ def test_a_file_tells_each_image_and_its_errors(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         predictions.wrong(path, 5), (order[:, :5] != labels[:, None]).all(1)
     )
+
+
+def test_ranks_are_those_of_training_ties_included() -> None:
+    scores = torch.randint(4, (200, CLASSES), generator=torch.Generator().manual_seed(0)).float()
+    labels = torch.arange(200) % CLASSES
+    ours = predictions.ranks(scores.numpy(), labels.numpy())
+    np.testing.assert_array_equal(ours, errors.ranks(scores, labels))
 
 
 def test_an_ensemble_averages_probabilities(tmp_path: Path) -> None:

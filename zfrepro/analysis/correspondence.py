@@ -228,13 +228,21 @@ def no_table(layers: Sequence[str], parts: Sequence[str] = PARTS) -> pd.DataFram
 def against_random(
     networks: Sequence[Found], part: str, layer: str, measure: str = "hamming"
 ) -> bootstrap.Interval:
-    """How much more random places differ than a part, pair by pair; above 0: the part corresponds.
+    """How much more random places differ than a part; above 0: the part corresponds.
 
     Args:
         measure: a field of `Consistency`.
     """
+    return bootstrap.of_pairs(below_random(networks, part, layer, measure))
+
+
+def below_random(
+    networks: Sequence[Found], part: str, layer: str, measure: str = "hamming"
+) -> Pairs:
+    """The same pair by pair, (N, N)."""
     random, mine = (mean_of(_pairs(networks, name, layer, measure)) for name in (RANDOM, part))
-    return bootstrap.of_pairs(random - mine)
+    below: Pairs = random - mine
+    return below
 
 
 def mean_of(draws: Pairs) -> Pairs:

@@ -95,7 +95,7 @@ class Split:
         self.name = name
         self.image_size: int = manifest["image_size"]
         self._index = _existing(folder / f"{name}.parquet", manifest)
-        table = pq.read_table(self._index, columns=["label", "reason", "offset", "length"])
+        table = pq.ParquetFile(self._index).read(["label", "reason", "offset", "length"])
         good = table["reason"].is_null().to_numpy()
         self._rows: Ints = np.flatnonzero(good)
         self.labels: Ints = table["label"].to_numpy()[good]
@@ -121,7 +121,7 @@ class Split:
 
     def paths_of(self, indices: ArrayLike) -> list[str]:
         """Where the images `indices` came from, relative to the root of their source."""
-        column = pq.read_table(self._index, columns=["path"])["path"]
+        column = pq.ParquetFile(self._index).read(["path"])["path"]
         paths: list[str] = column.take(self._rows[np.asarray(indices, dtype=np.int64)]).to_pylist()
         return paths
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from zfrepro.files import atomic_write
+from zfrepro.report import claims_text
 from zfrepro.report.networks import TOP1, TOP5, TRAIN, readable
 from zfrepro.report.tables import markdown
 
@@ -34,6 +35,12 @@ def made(name: str, project: Path) -> str:
     """A table as the last `dvc repro` wrote it, without the note below it."""
     text = (project / "results" / "tables" / f"{name}.md").read_text(encoding="utf-8")
     return "".join(f"{line}\n" for line in text.splitlines() if line.startswith("|"))
+
+
+def claims(project: Path) -> str:
+    """The verdicts of the last `dvc repro`, one line a claim."""
+    path = project / "results" / "report" / "claims.json"
+    return claims_text.table(json.loads(path.read_text(encoding="utf-8"))["claims"])
 
 
 def naive(project: Path) -> str:
@@ -68,6 +75,7 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     **{name: partial(made, name) for name in ("table1", "table4", "table5", "table7")},
     "table2": partial(table, "table2"),
     "table3": partial(table, "table3"),
+    "claims": claims,
     "naive": naive,
     "benchmarks": benchmarks,
 }

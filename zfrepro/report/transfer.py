@@ -10,7 +10,7 @@ from collections.abc import Hashable, Mapping
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit
 
 from zfrepro import paper
 
@@ -35,7 +35,7 @@ def over_folds(values: npt.NDArray[np.float64]) -> dict[str, float]:
     if count < 2:
         return found | dict.fromkeys(("sd", "low", "high"), np.nan)
     deviation = float(values.std(ddof=1))
-    reach = float(stats.t.ppf(0.975, count - 1)) * deviation / count**0.5
+    reach = float(stdtrit(count - 1, 0.975)) * deviation / count**0.5
     return found | {
         "sd": deviation,
         "low": found["mean"] - reach,

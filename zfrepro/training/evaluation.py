@@ -87,7 +87,6 @@ def evaluate(
         for start in tqdm(starts, desc=progress, unit="batch", disable=None if progress else True):
             rows = indices[start : start + batch]
             scores = view_probabilities(trained, split.read(rows), wanted)
-            labels = torch.from_numpy(split.labels[rows])
             for view, out in writers.items():
-                mean = scores[torch.from_numpy(takes[view])].mean(0).cpu()
-                out.add(paths[start : start + batch], labels, mean)
+                mean = scores[torch.from_numpy(takes[view])].mean(0).cpu().numpy()
+                out.add(paths[start : start + batch], split.labels[rows], mean)

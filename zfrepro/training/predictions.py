@@ -9,15 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
-from torch import Tensor
 
 from zfrepro.files import atomic_path
-from zfrepro.training.errors import ranks
 
 RESAMPLES = 10_000
 COLUMNS = ("path", "label", "probabilities")
 
+Ints = npt.NDArray[np.int64]
+Scores = npt.NDArray[np.float32]
 Shares = npt.NDArray[np.float64]
 
 
@@ -54,15 +53,15 @@ class Writer:
     def __init__(self, parquet: pq.ParquetWriter) -> None:
         self._parquet = parquet
 
-    def add(self, paths: Sequence[str], labels: Tensor, scores: Tensor) -> None:
+    def add(self, paths: Sequence[str], labels: Ints, scores: Scores) -> None:
         """B more images: their paths, labels (B,) and probabilities (B, classes)."""
         columns = (
             list(paths),
-            labels.tolist(),
-            scores.topk(min(5, scores.shape[1])).indices.tolist(),
-            ranks(scores, labels).tolist(),
-            scores.gather(1, labels[:, None])[:, 0].tolist(),
-            list(scores.numpy()),
+            labels,
+            list(np.argsort(-scores, axis=1, kind="stable")[:, :5]),
+            ranks(scores, labels),
+            scores[np.arange(len(labels)), labels],
+            list(scores),
         )
         layout = self._parquet.schema
         arrays = [pa.array(c, field.type) for c, field in zip(columns, layout, strict=True)]
@@ -79,9 +78,17 @@ def writer(path: Path, classes: int) -> Iterator[Writer]:
         yield Writer(parquet)
 
 
+def ranks(scores: Scores, labels: Ints) -> Ints:
+    """`zfrepro.training.errors.ranks` of arrays: tables are made without torch."""
+    truth = scores[np.arange(len(labels)), labels][:, None]
+    earlier = np.arange(scores.shape[1]) < labels[:, None]
+    better: Ints = ((scores > truth) | ((scores == truth) & earlier)).sum(1)
+    return better
+
+
 def wrong(path: Path, at: int) -> Shares:
     """(N,): 1 for each image of the file `path` whose true class is not among the best `at`."""
-    rank: npt.NDArray[np.int32] = pq.read_table(path, columns=["rank"])["rank"].to_numpy()
+    rank: npt.NDArray[np.int32] = pq.ParquetFile(path).read(["rank"])["rank"].to_numpy()
     return (rank >= at).astype(np.float64)
 
 
@@ -117,8 +124,8 @@ def average(members: Sequence[Path], path: Path) -> None:
         for group in range(files[0].num_row_groups):
             batches = [file.read_row_group(group, columns=list(COLUMNS)) for file in files]
             _check_same_images(batches, members)
-            mean = torch.stack([_probabilities(batch) for batch in batches]).mean(0)
-            labels = torch.tensor(batches[0]["label"].to_pylist())
+            mean = np.mean([_probabilities(batch) for batch in batches], axis=0)
+            labels = batches[0]["label"].to_numpy().astype(np.int64)
             out.add(batches[0]["path"].to_pylist(), labels, mean)
 
 
@@ -137,8 +144,8 @@ def _check_same_images(batches: Sequence[pa.Table], members: Sequence[Path]) -> 
                 raise PredictionsError(f"{member} and {members[0]} are of different images")
 
 
-def _probabilities(batch: pa.Table) -> Tensor:
+def _probabilities(batch: pa.Table) -> Scores:
     """(B, classes)."""
     column = batch["probabilities"].combine_chunks()
-    values = column.flatten().to_numpy(zero_copy_only=False)
-    return torch.tensor(values.reshape(len(column), -1))
+    values: Scores = column.flatten().to_numpy(zero_copy_only=False)
+    return values.reshape(len(column), -1)

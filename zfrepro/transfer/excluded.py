@@ -36,7 +36,7 @@ def read(path: Path, digest: str) -> Ints:
     remedy = "`dvc repro overlap` makes it; exclude_overlap=false trains on all images"
     if not path.is_file():
         raise ExcludedError(f"{path}, the images to leave out of training, is not there: {remedy}")
-    table = pq.read_table(path)
+    table = pq.ParquetFile(path).read()  # read_table imports pandas
     if (table.schema.metadata or {}).get(_DIGEST) != digest.encode():
         raise ExcludedError(
             f"{path} lists images of another prepared set than the one to train on: {remedy}"

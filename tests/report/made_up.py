@@ -1,0 +1,182 @@
+"""Results that bear out every claim of the paper, or the reverse, or nothing."""
+
+import itertools
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from zfrepro.report.evidence.trainings import ALEXNETS
+from zfrepro.report.networks import FIVE, WIDE
+from zfrepro.training import predictions
+
+PROFILE = "miniature"
+IMAGES = 400  # predicted; a network's error is a multiple of a quarter of a percent
+LAYERS = ["conv1", "conv2", "conv3", "conv4", "conv5", "fc7"]
+NOISE = (0.5, -0.5, 0.25, -0.25, 0.0)  # sums to 0
+
+
+def write_results(root: Path, sign: int) -> None:
+    """A folder `results/` whose effects lie on the paper's side of each margin (`sign` 1), on the
+    other (-1), or at the margin (0), with some noise.
+    """
+    figures(root / "figures", sign)
+    networks(root, sign)
+    transfer(root, sign)
+    probe(root, sign)
+
+
+def figures(root: Path, sign: int) -> None:
+    slopes = [sign + each for each in NOISE]
+    names = ("settled at epoch", "correlation before the end", "strongest image changed")
+    settled = [
+        {"network": network, "layer": layer, **dict.fromkeys(names, 10 + slope * depth)}
+        for network, slope in zip(FIVE, slopes, strict=True)
+        for depth, layer in enumerate(LAYERS[:5])
+    ]
+    _table(root / "figure4" / "settled.csv", settled)
+    _table(root / "figure5" / "shifts.csv", shifts(sign))
+    noise = {"unclipped": (0.0,), "alexnet": NOISE[:3], "zfnet": NOISE[1:4]}
+    larger = {"dominance": "unclipped", "middle": "zfnet"}
+    measures = ("dominance", "largest_share", "blank", "dead", "middle", "low", "layer2_high",
+                "grid_excess")  # fmt: skip
+    _table(root / "figure6" / "measures.csv", [
+        {"kind": kind, "seed": seed, **{
+            name: 10 + each + 5 * sign * (larger.get(name, "alexnet") == kind) for name in measures
+        }}
+        for kind, values in noise.items() for seed, each in enumerate(values)
+    ])  # fmt: skip
+    kinds = {
+        "unclipped": ["fig6_zfnet_no_clip"],
+        "alexnet": list(ALEXNETS),
+        "zfnet": list(FIVE[:3]),
+    }
+    _json(root / "figure6" / "recipe.json", kinds)
+    drops = [
+        {"network": network, "image": image, "score": 0.1 * sign + NOISE[image % 5] / 10}
+        for network in FIVE for image in range(20)
+    ]  # fmt: skip
+    _table(root / "figure7" / "drops.csv", drops)
+    _json(root / "figure8" / "measures.json", {"images": 10})
+    _json(root / "figure8" / "recipe.json", {"network": FIVE[0], "others": list(FIVE[1:])})
+    _table(root / "figure8" / "pairs.csv", pairs(sign))
+
+
+def shifts(sign: int) -> list[dict[str, object]]:
+    rows = []
+    kinds, layers = ("translation", "scale", "rotation"), ("conv1", "fc7")
+    for network, image, kind, layer in itertools.product(FIVE, range(20), kinds, layers):
+        moved, noise = 0.2 * sign, NOISE[image % 5] / 5
+        small = 0.5 + (moved + noise if layer == "conv1" else 0)
+        whole = 0.5 + (moved + noise if kind == "rotation" else 0)
+        row = {"network": network, "kind": kind, "layer": layer, "image": image}
+        rows.append({**row, "small": small, "whole": whole})
+    return rows
+
+
+def pairs(sign: int) -> list[dict[str, object]]:
+    rng = np.random.default_rng(0)
+    parts = ("right_eye", "left_eye", "nose")
+    rows = []
+    for i, j in itertools.combinations(range(10), 2):
+        noise = rng.normal(0, 0.01)
+        for part, layer in itertools.product(parts, ("conv5", "fc7")):
+            value = (0.05 * sign + noise) if layer == "conv5" else 0.0
+            row = {"occlusion": part, "layer": layer, "image": i, "other": j}
+            rows.append({**row, "hamming": value, "disagreement": value})
+    return rows
+
+
+def errors(sign: int) -> dict[str, tuple[float, float]]:
+    """Validation and train errors by network, in percent."""
+    alexnet = 40.0
+    zfnet = alexnet - 6 * sign
+    val = {
+        "tab3_no_conv34": alexnet + 12.25 - 8 * sign,
+        "tab3_no_fc67": alexnet + 12.25 - 8 * sign,
+        "tab3_no_conv34_fc67": alexnet + 12.25 + 8 * sign,
+        "tab3_fc2048": alexnet + 4.25 - 6 * sign,
+        "tab3_zfnet_fc2048": zfnet + 4.25 - 6 * sign,
+        "tab3_fc8192": alexnet - 4.25 + 6 * sign,
+        "tab3_zfnet_fc8192": zfnet - 4.25 + 6 * sign,
+        WIDE: zfnet - 6 * sign,
+        f"{WIDE}_fc8192": zfnet,
+        "fig6_zfnet_no_clip": zfnet,
+        **{name: alexnet + each for name, each in zip(ALEXNETS, NOISE, strict=False)},
+        **{name: zfnet + each for name, each in zip(FIVE, NOISE, strict=True)},
+    }
+    wider = {f"{WIDE}_fc8192": 6 * sign}
+    # what two trainings of the same net differ by: half as much in the gap as in the error
+    return {
+        name: (value, value - 5 - wider.get(name, 0) - (value % 1) / 2)
+        for name, value in val.items()
+    }
+
+
+def networks(root: Path, sign: int) -> None:
+    found = errors(sign)
+    for seed, (name, (val, train)) in enumerate(found.items()):
+        split = {"data": {"splits": {"val": {"images": IMAGES}}}}
+        _json(root / "runs" / name / "run.json", {"profile": PROFILE, "seed": seed, **split})
+        write_predictions(root / "predictions" / name / "val_ten.parquet", val)
+        write_predictions(root / "predictions" / name / "train_ten.parquet", train)
+    five = np.mean([found[name][0] for name in FIVE])
+    six = np.mean([found[name][0] for name in (*FIVE, WIDE)])
+    for row, error in (("zfnet_5_convnets_a", five), ("zfnet_6_convnets_a_and_b", six)):
+        path = root / "ensembles" / f"{row}_val_ten.parquet"
+        write_predictions(path, error - 6 * sign, first=10)
+
+
+def write_predictions(path: Path, error: float, first: int = 0) -> None:
+    """Of which so many percent are wrong, from image `first` on."""
+    wrong = torch.zeros(IMAGES, dtype=torch.bool)
+    wrong[first : first + round(error / 100 * IMAGES)] = True
+    labels = torch.zeros(IMAGES, dtype=torch.int64)
+    scores = torch.tensor([[0.7, 0.2, 0.1], [0.2, 0.7, 0.1]])[wrong.long()]
+    with predictions.writer(path, 3) as out:
+        out.add([f"{i:03}.png" for i in range(IMAGES)], labels, scores)
+
+
+def transfer(root: Path, sign: int) -> None:
+    """The real sets, so that what the paper cites can be compared; JSON is YAML too."""
+    settings = {"network": "tab3_zfnet", "voc2012": {"test": ["val"]}}
+    _json(root / "configs" / "transfer.yaml", settings)
+    cited = {"caltech101": ((15, 30), 84.3), "caltech256": ((6, 15, 30, 45, 60), 55.2)}
+    for name, (counts, best) in cited.items():
+        _json(root / "configs" / "sets" / f"{name}.yaml", {"name": name})
+        _table(root / "transfer" / name / "folds.csv", [
+            {"set": name, "arm": arm, "images_a_class": count, "fold": fold, "accuracy": accuracy}
+            for count in counts for fold, noise in enumerate(NOISE)
+            for arm, accuracy in (("pretrained", best + 10 * sign + noise), ("scratch", best))
+        ])  # fmt: skip
+    _json(root / "configs" / "sets" / "voc2012.yaml", {"name": "voc2012"})
+    mean = 82.2 - 5 * sign
+    _table(root / "transfer" / "voc2012" / "average_precision.csv", [
+        {"classifier": "softmax", "class": name, "ap": ap, "low": ap - 2, "high": ap + 2}
+        for name, ap in (("bird", 85.0), ("bottle", 55.0), ("mean", mean))
+    ])  # fmt: skip
+    pd.DataFrame({"path": ["a", "b", "c"]}).to_parquet(
+        root / "transfer" / "voc2012" / "scores.parquet"
+    )
+
+
+def probe(root: Path, sign: int) -> None:
+    _table(root / "probe" / "folds.csv", [
+        {"set": name, "classifier": "svm", "layer": layer, "fold": fold,
+         "accuracy": 50 + (3 * sign + noise) * depth}
+        for name in ("caltech101", "caltech256")
+        for depth, layer in enumerate(LAYERS) for fold, noise in enumerate(NOISE)
+    ])  # fmt: skip
+
+
+def _table(path: Path, rows: list[dict[str, object]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows).to_csv(path, index=False)
+
+
+def _json(path: Path, value: Mapping[str, object]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))

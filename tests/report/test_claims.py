@@ -1,0 +1,275 @@
+"""Verdicts on made-up results: borne out, the reverse, nothing, and what is missing or strange."""
+
+import json
+import re
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines import __main__ as pipelines
+from tests.report.made_up import PROFILE, write_results
+from zfrepro import paper
+from zfrepro.report import claims, claims_text, forest, readme
+from zfrepro.report.claims import Claim, Judged
+from zfrepro.report.evidence import MEASURES
+from zfrepro.report.results import Results
+
+ENDS = {"effect": -12.3, "low": -45.6, "high": 78.9}
+CLAIMS = {claim.id: claim for claim in claims.load()}
+
+
+def judged(root: Path, profile: str = PROFILE) -> dict[str, Judged]:
+    found = claims.judge_all(MEASURES, Results(root, profile))
+    return {each.claim.id: each for each in found}
+
+
+@pytest.fixture(scope="module")
+def borne_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("results")
+    write_results(root, 1)
+    return root
+
+
+@pytest.fixture
+def results(borne_out: Path, tmp_path: Path) -> Path:
+    """A copy to be spoilt."""
+    return Path(shutil.copytree(borne_out, tmp_path / "results"))
+
+
+@pytest.mark.parametrize(
+    ("sign", "verdict"), [(1, "reproduced"), (-1, "contradicted"), (0, "inconclusive")]
+)
+def test_every_claim_can_fall_each_way(sign: int, verdict: str, tmp_path: Path) -> None:
+    write_results(tmp_path, sign)
+    found = judged(tmp_path)
+    assert {name: each.verdict for name, each in found.items() if each.verdict != verdict} == {}
+    assert found.keys() == CLAIMS.keys()
+
+
+def test_effects_are_those_put_in(borne_out: Path) -> None:
+    found = {name: each.deciding for name, each in judged(borne_out).items()}
+    effects = {name: part.interval.mean for name, part in found.items() if part}
+    expected = {
+        "figure4-order": 1.0, "figure5-scale": 0.2, "figure5-rotation": 0.2,
+        "figure6-aliasing": 100 * 5 + 100 * (0.25 / 3 - -0.5 / 3), "figure7-object": 10.0,
+        "table1-layer7": effects["table1-layer5"], "table3-narrow-full": 4.25 - 6,
+        "table3-wide-conv": 6.0, "table5-scratch": 10.0, "figure9-scratch": 10.0,
+        "table4-cited": 10.0, "table6-cited": -5.0, "table7-caltech256": 3.0,
+    }  # fmt: skip
+    for name, value in expected.items():
+        assert effects[name] == pytest.approx(value, abs=0.15), name
+    published = {name: part.paper for name, part in found.items() if part and part.paper}
+    assert published["table3-both"] == pytest.approx(30.8)
+    assert published["table3-overfitting"] == pytest.approx((38.3 - 10.0) - (38.4 - 33.1))
+    assert published["table2-six"] == pytest.approx((5 * 38.4 + 37.5) / 6 - 36.0)
+    assert published["table6-cited"] == pytest.approx(79.0 - 82.2)
+    assert published["table5-cited"] == pytest.approx(74.2 - 55.2)
+
+
+def test_each_says_what_it_rests_on(borne_out: Path) -> None:
+    document = claims.document(PROFILE, list(judged(borne_out).values()))
+    entries = {each["id"]: each for each in document["claims"]}
+    assert document["profile"] == PROFILE
+    five = entries["table2-five"]
+    assert (five["images"], five["seeds"], len(five["networks"])) == (400, 5, 5)
+    assert five["sources"][-1] == "results/ensembles/zfnet_5_convnets_a_val_ten.parquet"
+    assert entries["table3-both"]["resampled"] == "networks"
+    assert (entries["table4-scratch"]["resampled"], entries["table4-scratch"]["count"]) == (
+        "folds",
+        5,
+    )
+    assert "ahead on 1 of 2 classes" in entries["table6-cited"]["note"]
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    assert claims_text.basis(entries["figure7-object"]) == "20 images, 5 networks"
+    assert claims_text.basis(entries["table7-caltech101"]) == "5 folds, 1 network"
+
+
+@pytest.mark.parametrize(
+    ("missing", "untested"),
+    [
+        ("figures/figure4/settled.csv", "figure4-order"),
+        ("figures/figure6/recipe.json", "figure6-dead"),
+        ("predictions/tab3_no_fc67/val_ten.parquet", "table3-fc67"),
+        ("ensembles/zfnet_6_convnets_a_and_b_val_ten.parquet", "table2-six"),
+        ("transfer/caltech101/folds.csv", "table4-scratch"),
+    ],
+)
+def test_a_missing_file_is_named(results: Path, missing: str, untested: str) -> None:
+    (results / missing).unlink()
+    found = judged(results)[untested]
+    assert found.verdict == "not tested"
+    assert found.note == f"there is no results/{missing}"
+    entry = claims.entry(found)
+    assert (entry["effect"], entry["low"], entry["networks"]) == (None, None, [])
+
+
+def spoil(path: Path, column: str, value: float) -> None:
+    table = pd.read_csv(path)
+    table.loc[3, column] = value
+    table.to_csv(path, index=False)
+
+
+@pytest.mark.parametrize(
+    ("file", "column", "name"),
+    [
+        ("figures/figure4/settled.csv", "settled at epoch", "figure4-order"),
+        ("figures/figure5/shifts.csv", "small", "figure5-scale"),
+        ("figures/figure6/measures.csv", "middle", "figure6-frequencies"),
+        ("transfer/caltech256/folds.csv", "accuracy", "table5-scratch"),
+        ("probe/folds.csv", "accuracy", "table7-caltech101"),
+    ],
+)
+def test_a_value_that_is_no_number_decides_nothing(
+    results: Path, file: str, column: str, name: str
+) -> None:
+    spoil(results / file, column, np.nan)
+    found = judged(results)[name]
+    assert found.verdict == "not tested"
+    assert "is no number" in found.note
+
+
+def test_results_of_another_profile_do_not_count(borne_out: Path) -> None:
+    found = judged(borne_out, "paper")
+    assert Counter(each.verdict for each in found.values()) == {"not tested": len(CLAIMS)}
+    assert "is of profile miniature, not paper: `dvc repro train@" in found["table3-both"].note
+
+
+def test_a_profile_without_the_sets_says_so(results: Path) -> None:
+    for name in ("caltech101", "caltech256"):
+        path = results / "transfer" / name / "folds.csv"
+        path.write_text(path.read_text().splitlines()[0] + "\n")
+        (results / "configs" / "sets" / f"{name}.yaml").write_text("name: null\n")
+    found = judged(results)
+    for name in ("table4-scratch", "table5-scratch", "figure9-scratch"):
+        assert found[name].note.endswith("has no line: profile miniature has no such set")
+    assert found["table4-cited"].note == "cited on caltech101, profile miniature has no such set"
+    assert found["table2-five"].verdict == "reproduced"
+
+
+def test_what_is_cited_counts_on_the_same_images_alone(results: Path) -> None:
+    (results / "configs" / "sets" / "voc2012.yaml").write_text("name: voc2012_miniature\n")
+    found = judged(results)["table6-cited"]
+    assert found.verdict == "not tested"
+    assert found.note == "cited on voc2012, measured here on voc2012_miniature"
+
+
+def test_no_annotations_are_a_reason(results: Path) -> None:
+    spoiled = pd.read_csv(results / "figures" / "figure7" / "drops.csv").assign(score=np.nan)
+    spoiled.to_csv(results / "figures" / "figure7" / "drops.csv", index=False)
+    (results / "figures" / "figure8" / "measures.json").write_text('{"images": 1}')
+    found = judged(results)
+    assert "no images with known objects" in found["figure7-object"].note
+    assert "no faces with landmarks" in found["table1-layer5"].note
+
+
+def test_a_limit_that_was_never_reached_tests_nothing(results: Path) -> None:
+    path = results / "figures" / "figure6" / "measures.csv"
+    table = pd.read_csv(path)
+    same = table[(table["kind"] == "zfnet") & (table["seed"] == 0)].assign(kind="unclipped")
+    pd.concat([same, table[table["kind"] != "unclipped"]]).to_csv(path, index=False)
+    found = judged(results)["figure6-clipping"]
+    assert found.verdict == "not tested"
+    assert "no filter reaches the limit" in found.note
+
+
+def test_one_fold_is_inconclusive(results: Path) -> None:
+    path = results / "transfer" / "caltech101" / "folds.csv"
+    table = pd.read_csv(path)
+    table[table["fold"] == 0].to_csv(path, index=False)
+    found = claims.entry(judged(results)["table4-scratch"])
+    assert found["verdict"] == "inconclusive"
+    assert found["effect"] is not None
+    assert found["low"] is None
+    assert claims_text.effect(found) == f"{found['effect']:+.3g} points"
+    assert forest.positions(found).keys() == {"effect", "paper_effect"}
+
+
+def test_a_difference_the_other_way_is_told(results: Path) -> None:
+    write_results(results, 1)
+    cheaper = results / "predictions" / "tab3_no_fc67" / "val_ten.parquet"
+    shutil.copy(results / "predictions" / "tab3_zfnet" / "val_ten.parquet", cheaper)
+    found = judged(results)["table3-fc67"]
+    assert found.verdict == "reproduced"
+    assert "the other way" in found.note
+
+
+def test_margins_follow_from_the_papers_numbers() -> None:
+    change = paper.table("table3").set_index("experiment")["val_top1"] - 40.5
+    between = (change["tab3_no_conv34"] * change["tab3_no_conv34_fc67"]) ** 0.5
+    for name in ("table3-conv34", "table3-fc67", "table3-both"):
+        assert CLAIMS[name].margin == pytest.approx(between, abs=0.05)
+    for name in ("table3-narrow-full", "table3-wide-full"):
+        assert CLAIMS[name].margin == pytest.approx(change["tab3_no_fc67"])
+    assert all(claim.why for claim in CLAIMS.values() if claim.margin)
+
+
+@pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)
+def test_a_claim_quotes_the_papers_tables(claim: Claim) -> None:
+    table = {"figure9": "table5"}.get(claim.element, claim.element)
+    if table.startswith("table"):
+        printed = paper.table(table).select_dtypes("number").to_numpy().ravel()
+        quoted = [float(number) for number in re.findall(r"\d+\.\d+", claim.paper)]
+        assert quoted
+        assert set(quoted) <= set(printed)
+
+
+@pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)
+def test_a_claim_names_a_stage_and_a_picture_that_exist(claim: Claim) -> None:
+    stages = pipelines.read()["stages"]
+    name, _, item = claim.stage.partition("@")
+    assert not item or item in stages[name]["matrix"]["set"]
+    made = [
+        entry for stage in stages.values()
+        for entry in (*stage.get("outs", ()), *stage.get("plots", ())) if isinstance(entry, str)
+    ]  # fmt: skip
+    assert any(claim.picture == entry or claim.picture.startswith(f"{entry}/") for entry in made)
+
+
+def test_every_claim_is_measured_and_every_file_read_is_a_dependency(borne_out: Path) -> None:
+    assert MEASURES.keys() == CLAIMS.keys()
+    assert len(CLAIMS) == len(claims.load())
+    stage = pipelines.read()["stages"]["claims"]
+    deps = tuple(stage["deps"])
+    for each in judged(borne_out).values():
+        assert each.sources
+        for source in each.sources:
+            assert source.startswith(deps), source
+
+
+def test_the_table_fits_a_terminal_and_the_pages_name_every_claim(
+    borne_out: Path, tmp_path: Path
+) -> None:
+    entries = [claims.entry(each) for each in judged(borne_out).values()]
+    scale = {"of signs": 1e-4}
+    wide = [
+        {**each, **{end: value * scale.get(each["unit"], 1) for end, value in ENDS.items()}}
+        for each in entries
+    ]
+    lines = claims_text.terminal(wide).splitlines()
+    assert len(lines) == len(entries)
+    assert max(map(len, lines)) <= 120
+    assert lines[0].startswith("reproduced")
+    page = claims_text.page(PROFILE, entries)
+    assert f"{len(entries)} reproduced, 0 contradicted" in page
+    folder = tmp_path / "results" / "report"
+    folder.mkdir(parents=True)
+    (folder / "claims.json").write_text(json.dumps({"profile": PROFILE, "claims": entries}))
+    block = readme.BLOCKS["claims"](tmp_path)
+    for each in entries:
+        assert f"**{each['claim']}**" in page
+        assert f"| {each['claim']} |" in block
+
+
+def test_the_forest_plot_has_the_papers_side_on_the_right(borne_out: Path, tmp_path: Path) -> None:
+    entries = [claims.entry(each) for each in judged(borne_out).values()]
+    for each in entries:
+        at = forest.positions(each)
+        assert min(at["low"], at["effect"], at["high"]) > 0, each["id"]
+        assert max(map(abs, at.values())) == pytest.approx(1)
+    untested = {**entries[0], "verdict": "not tested", "effect": None, "paper_effect": None}
+    forest.draw([untested, *entries[:3]], tmp_path / "claims.png", "four claims")
+    assert (tmp_path / "claims.png").stat().st_size > 10_000

@@ -1,0 +1,104 @@
+"""`python -m zfrepro.report`: what was found, and how two studies differ.
+
+`show` prints each claim with its verdict, and where the page is. `compare A B` says which numbers
+moved from one study to another, of another seed or size or of another day, and whether by more than
+their 95 % intervals allow. `python -m zfrepro.report.readme` fills README.md's tables.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from zfrepro import config, files
+from zfrepro.report import compare
+from zfrepro.report.compare import Report
+from zfrepro.report.page import claims
+from zfrepro.report.page.study import Study
+
+RESULTS = config.ROOT / "results"
+
+
+def main() -> None:
+    args = parse()
+    try:
+        said = show(RESULTS) if args.command == "show" else compared(args)
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
+    sys.stdout.write(f"{said}\n")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="zfrepro.report",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("show", help="the claims and their verdicts, and where the page is")
+    two = commands.add_parser(
+        "compare",
+        help="which numbers moved from report A to report B",
+        description="Which numbers moved from report A to report B, beyond their intervals or "
+        "within. Beyond: the two 95 % intervals have nothing in common.",
+        epilog="Keep a report before the next: cp -r results/report /tmp/seed0; then "
+        "`dvc exp run -S seed=1` and `python -m zfrepro.report compare /tmp/seed0 .`",
+    )
+    for name in "AB":
+        two.add_argument(
+            name, type=Path, help="a checkout, its results/, or the folder of a report"
+        )
+    two.add_argument("--csv", type=Path, metavar="OUT", help="writes every number with both values")
+    two.add_argument("--html", type=Path, metavar="OUT", help="writes the comparison as a page")
+    return parser.parse_args()
+
+
+def show(results: Path) -> str:
+    """The claims as a table in text, and the path of the page.
+
+    Raises:
+        ReportError: the file of the claims is not what stage `claims` writes.
+    """
+    judged, page = claims.claims(Study(results)), results / "report" / "index.html"
+    lines = list(_table(judged)) if judged else ["no claim is judged yet: `dvc repro claims`"]
+    lines += ["", f"page: {page}" if page.is_file() else f"no {page} yet: `dvc repro report`"]
+    return "\n".join(lines)
+
+
+def compared(args: argparse.Namespace) -> str:
+    """The comparison as text; also written where that is asked for."""
+    a, b = Report(args.A), Report(args.B)
+    if args.csv is not None:
+        files.atomic_write(args.csv, compare.as_csv(compare.changes(a, b)))
+    if args.html is not None:
+        files.atomic_write(args.html, compare.as_html(a, b))
+    return compare.text(a, b)
+
+
+def _table(judged: Sequence[claims.Claim]) -> list[str]:
+    rows = [
+        (
+            f"{claims.SIGNS[claim['verdict']]} {claim['verdict']}",
+            str(claim["element"]),
+            str(claim["claim"]),
+            _effect(claim),
+        )
+        for claim in judged
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    found = ", ".join(f"{n} {verdict}" for verdict, n in claims.counts(list(judged)).items() if n)
+    return [
+        "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]]).rstrip()
+        for row in rows
+    ] + ["", f"{len(judged)} claims: {found}"]
+
+
+def _effect(claim: claims.Claim) -> str:
+    if claim.get("effect") is None:
+        return str(claim.get("note") or "")
+    ends = "" if claim.get("low") is None else f" [{claim['low']:+.3g}, {claim['high']:+.3g}]"
+    return f"{claim['effect']:+.3g}{ends} {claim.get('unit', '')}"
+
+
+if __name__ == "__main__":
+    main()

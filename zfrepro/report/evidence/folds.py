@@ -1,0 +1,154 @@
+"""What our results say of the claims that tables 4 to 7 and figure 9 make.
+
+Folds are drawn anew, paired where both arms had the same. They share images, which no interval here
+takes account of.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from zfrepro import paper
+from zfrepro.analysis import student
+from zfrepro.analysis.bootstrap import Interval
+from zfrepro.report.claims import Evidence, shown
+from zfrepro.report.results import Results
+from zfrepro.report.transfer import ARMS
+from zfrepro.report.verdicts import Part, UntestedError, only
+
+
+def gain(name: str, table: str, results: Results) -> Evidence:
+    """Pretrained minus scratch on the folds of the latter, for each number of training images."""
+    folds = results.table(f"transfer/{name}/folds.csv").set_index(["images_a_class", "fold"])
+    scratch, pretrained = (folds.loc[folds["arm"] == arm, "accuracy"] for arm in ARMS)
+    gains = pretrained.reindex(scratch.index) - scratch
+    by_count = {int(count): list(rows) for count, rows in gains.groupby(level="images_a_class")}
+    given = _paper_gains(table)
+    parts = tuple(
+        Part(
+            f"{count} images a class",
+            student.of_few(values),
+            student.of_few(values, 1 - 0.05 / len(by_count)),
+            given.get(count),
+        )
+        for count, values in by_count.items()
+    )
+    note = "; ".join(f"{part.name} {shown(part.interval)}" for part in parts)
+    if missing := sorted(given.keys() - by_count.keys()):
+        note += f"; not measured here: {', '.join(map(str, missing))}"
+    count = min((len(values) for values in by_count.values()), default=0)
+    return Evidence(parts, "folds", count, _networks(results), note=note)
+
+
+def _paper_gains(table: str) -> dict[int, float]:
+    """By training images a class."""
+    rows = paper.table(table).set_index("row")
+    return {
+        int(column[4:]): float(rows.loc["pretrained", column] - rows.loc["scratch", column])
+        for column in map(str, rows)
+        if column.startswith("acc_")
+    }
+
+
+def few_images(results: Results) -> Evidence:
+    """Pretrained with 6 images a class minus scratch with 60."""
+    folds = results.table("transfer/caltech256/folds.csv")
+    groups = {
+        arm: _accuracies(folds, arm, count) for arm, count in (("pretrained", 6), ("scratch", 60))
+    }
+    found = student.of_contrast(groups, {"pretrained": 1, "scratch": -1})
+    return Evidence(only(found), "folds", min(map(len, groups.values())), _networks(results))
+
+
+def _accuracies(folds: pd.DataFrame, arm: str, count: int) -> list[float]:
+    mine = folds[(folds["arm"] == arm) & (folds["images_a_class"] == count)]
+    if mine.empty:
+        raise UntestedError(f"no fold has {count} images a class, {arm}")
+    return list(mine["accuracy"])
+
+
+class Rival(NamedTuple):
+    """An accuracy that the paper cites, on images of a real set."""
+
+    name: str  # of the set
+    table: str
+    row: str
+    column: str
+
+
+def rival(against: Rival, count: int, results: Results) -> Evidence:
+    """Pretrained with `count` images a class minus a published accuracy."""
+    cited = _cited(against, results)
+    folds = results.table(f"transfer/{against.name}/folds.csv")
+    mine = _accuracies(folds, "pretrained", count)
+    found = student.of_few([value - cited for value in mine])
+    given = paper.table(against.table).set_index("row").loc["pretrained"].get(f"acc_{count}")
+    parts = only(found, None if given is None else float(given - cited))
+    return Evidence(parts, "folds", len(mine), _networks(results))
+
+
+def _cited(against: Rival, results: Results) -> float:
+    """The published number, where our images are those of the set."""
+    here = results.settings(f"sets/{against.name}")["name"]
+    if here != against.name:
+        images = (
+            f"measured here on {here}" if here else f"profile {results.profile} has no such set"
+        )
+        raise UntestedError(f"cited on {against.name}, {images}")
+    cited = paper.published(against.table, against.row, against.column)
+    if cited is None:
+        raise UntestedError(f"the paper cites no {against.column} of {against.row}")
+    return cited
+
+
+def voc(results: Results) -> Evidence:
+    """Mean average precision minus the best cited; the note says on how many classes it wins."""
+    cited = _cited(Rival("voc2012", "table6", "mean", "yan_2012"), results)
+    table = results.table("transfer/voc2012/average_precision.csv")
+    mine = table[table["classifier"] == "softmax"].set_index("class")
+    ends = Interval(*(float(mine.loc["mean", end]) - cited for end in ("ap", "low", "high")))
+    scores = results.path("transfer/voc2012/scores.parquet")
+    images = len(pd.read_parquet(scores, columns=["path"]))
+    given = float(paper.table("table6").set_index("class").loc["mean", "paper"]) - cited
+    tested = " and ".join(results.settings("transfer")["voc2012"]["test"])
+    note = f"{_won(mine['ap'])}; tested on {tested}: the paper's test labels are not public"
+    return Evidence(only(ends, given), "images", images, _networks(results), images, note)
+
+
+def _won(found: pd.Series[float]) -> str:
+    """On how many classes an average precision, by class, is above both cited ones."""
+    published = paper.table("table6").set_index("class").drop("mean")
+    best = published[["sande_2012", "yan_2012"]].max(axis=1)
+    classes = best.index.intersection(found.index)
+    return f"ahead on {(found[classes] > best[classes]).sum()} of {len(classes)} classes"
+
+
+def depth(name: str, column: str, results: Results) -> Evidence:
+    """Points a layer that a linear SVM gains, by fold: the slope over layers 1 to 5 and 7."""
+    table = results.table("probe/folds.csv")
+    mine = table[(table["set"] == name) & (table["classifier"] == "svm")]
+    if mine.empty:
+        raise UntestedError(f"profile {results.profile} has no {name}")
+    by_fold = mine.pivot_table(index="fold", columns="layer", values="accuracy", sort=False)
+    published = paper.table("table7").query("classifier == 'svm'")[column]
+    means = by_fold.mean()
+    ends = (means.idxmax(), means.index[-1])
+    best, last = (f"{layer}, {means[layer]:.1f} %" for layer in ends)
+    found = student.of_few([_slope(row) for row in by_fold.to_numpy()])
+    parts, note = only(found, _slope(published)), f"best: {best}; last: {last}"
+    return Evidence(parts, "folds", len(by_fold), _networks(results), note=note)
+
+
+def _slope(values: npt.ArrayLike) -> float:
+    """Of the least-squares line through values at equal steps."""
+    heights = np.asarray(values, dtype=np.float64)
+    return float(np.polyfit(np.arange(len(heights)), heights, 1)[0])
+
+
+def _networks(results: Results) -> tuple[str]:
+    """The one whose features are used, and which is trained anew from random weights."""
+    return (results.settings("transfer")["network"],)

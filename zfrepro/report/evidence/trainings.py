@@ -1,0 +1,107 @@
+"""What our results say of the claims that tables 2 and 3 make, from stored predictions.
+
+Of one architecture against another the trainings are drawn anew, not the images: the errors of two
+trainings of the same net differ by more than another set of images would move their difference. An
+ensemble is compared with its own members, so there the images are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import stdev
+
+import numpy as np
+
+from zfrepro import paper
+from zfrepro.analysis import student
+from zfrepro.analysis.bootstrap import Interval
+from zfrepro.report.claims import Evidence
+from zfrepro.report.networks import FIVE, WIDE
+from zfrepro.report.results import Results
+from zfrepro.report.verdicts import UntestedError, only
+from zfrepro.training import predictions
+
+ALEXNETS = ("tab3_alexnet", "fig6_alexnet_seed1", "fig6_alexnet_seed2")
+TRAININGS = {"tab3_alexnet": ALEXNETS, "tab3_zfnet": FIVE}  # of a row of table 3; others have one
+
+FULL = (("tab3_alexnet", "tab3_fc{}"), ("tab3_zfnet", "tab3_zfnet_fc{}"))
+
+Weights = Mapping[str, float]
+
+
+def against(row: str, base: str, sign: float = 1.0) -> Weights:
+    return {row: sign, base: -sign}
+
+
+def resized(units: int, sign: float = 1.0) -> Weights:
+    """Full layers of another size against the usual one, in AlexNet and ZFNet alike."""
+    return {
+        name: value
+        for base, row in FULL
+        for name, value in ((row.format(units), sign / 2), (base, -sign / 2))
+    }
+
+
+def errors(weights: Weights, results: Results) -> Evidence:
+    """A weighted sum of the top-1 validation errors of rows of table 3."""
+    return _of_trainings(weights, {"val": 1.0}, results)
+
+
+def overfitting(weights: Weights, results: Results) -> Evidence:
+    """The same of validation minus train error."""
+    return _of_trainings(weights, {"val": 1.0, "train": -1.0}, results)
+
+
+def _of_trainings(weights: Weights, splits: Weights, results: Results) -> Evidence:
+    """Contrast over trainings; their spread is that of the nets that were trained several times."""
+    groups = {
+        row: [
+            sum(sign * _error(results, name, split) for split, sign in splits.items())
+            for name in TRAININGS.get(row, (row,))
+        ]
+        for row in dict.fromkeys([*weights, *TRAININGS])
+    }
+    published = paper.table("table3").set_index("experiment")
+    given = sum(
+        weight * sign * published.loc[row, f"{split}_top1"]
+        for row, weight in weights.items()
+        for split, sign in splits.items()
+    )
+    networks = tuple(name for row in weights for name in TRAININGS.get(row, (row,)))
+    found = student.of_contrast(groups, weights)
+    images = results.images(networks[0], "val")
+    return Evidence(
+        only(found, float(given)), "networks", len(networks), networks, images, _spread(groups)
+    )
+
+
+def _spread(groups: Mapping[str, Sequence[float]]) -> str:
+    """How far trainings of the same net lie apart."""
+    deviations = ", ".join(
+        f"{stdev(groups[row]):.1f} of {len(names)} {row.removeprefix('tab3_')}"
+        for row, names in TRAININGS.items()
+    )
+    return f"deviation between trainings: {deviations}"
+
+
+def _error(results: Results, network: str, split: str) -> float:
+    path = results.path(f"predictions/{network}/{split}_ten.parquet")
+    return 100 * float(predictions.wrong(path, 1).mean())
+
+
+def ensemble(row: str, members: Sequence[str], results: Results) -> Evidence:
+    """How much less often an ensemble is wrong than its members are on average, by image."""
+    paths = [results.path(f"predictions/{name}/val_ten.parquet") for name in members]
+    each = np.stack([predictions.wrong(path, 1) for path in paths])
+    together = predictions.wrong(results.path(f"ensembles/{row}_val_ten.parquet"), 1)
+    if each.shape[1] != len(together):
+        raise UntestedError(f"results/ensembles/{row}_val_ten.parquet is of other images")
+    found = predictions.interval(each.mean(0) - together)
+    published = paper.table("table2").set_index("row")["val_top1"]
+    alone = [
+        published["zfnet_wide_1_convnet_b" if name == WIDE else "zfnet_1_convnet"]
+        for name in members
+    ]
+    gain = float(np.mean(alone) - published[row])
+    parts = only(Interval(found.error, found.low, found.high), gain)
+    return Evidence(parts, "images", len(together), tuple(members), len(together))
