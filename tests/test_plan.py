@@ -5,23 +5,31 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipelines import __main__ as pipelines
 from zfrepro import config, evaluate, plan, train
 from zfrepro.config import ConfigError
-from zfrepro.cost import counts, done, gpus, here, images, study, table
+from zfrepro.cost import counts, demands, done, gpus, here, images, stages, study, table
 from zfrepro.cost.counts import Net, Work
 from zfrepro.cost.rows import Row
 from zfrepro.cost.speed import Speed
 from zfrepro.cost.study import Machine, Study
+from zfrepro.cost.table import Line
 from zfrepro.data.listing import SourceError
 from zfrepro.data.sources.sizes import Size, size_of
 
+PIPELINE = pipelines.read()
 IMAGENET = Size(1_281_167, 50_000, 1000)
 DAY = 24 * 3600
+ANALYSED = [  # the networks that figures are of
+    *(f"tab2_zfnet_seed{seed}" for seed in (1, 2, 3, 4)), "tab3_zfnet", "tab3_alexnet",
+    "fig6_alexnet_seed1", "fig6_alexnet_seed2", "fig6_zfnet_no_clip",
+]  # fmt: skip
 # multiply-adds of each layer of ZFNet at 224: map pixels x maps x weights of a filter
 ZFNET = (
     110**2 * 96 * (7 * 7 * 3)
@@ -49,6 +57,7 @@ def machine(rows: Sequence[Row]) -> Machine:
         prepared_image=0.5,
         loading=4.0,
         speeds={row.name: speed() for row in rows},
+        passes={row.name: 0.2 for row in rows},
         evaluated_image={row.name: 2.0 for row in rows},
         number=2,
     )
@@ -275,6 +284,94 @@ def test_the_plan_is_a_table_and_a_file(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert int(rows["train@tab3_zfnet"]["parameters"]) == 62_357_608
     assert float(rows["evaluate"]["stage_seconds"]) == 4 + 2 * 100_000
     assert int(rows["prepare@source"]["disk_bytes"]) == 1_331_167 * 256 * 256 * 3
+
+
+def whole_study(profile: str, experiments: Sequence[str]) -> Study:
+    """With the stages beside training, and images that are not prepared."""
+    names = [f"profile={profile}"]
+    configs = {name: config.compose_experiment(name, names) for name in experiments}
+    beside = study.Beside(
+        config.compose_sets(names),
+        config.compose_analysis(),
+        config.compose_transfer([f"transfer={profile}"]),
+    )
+    planned = study.study_of(configs, root=None, beside=beside)
+    return replace(planned, manifest=None, size=size_of(planned.config["data"], None))
+
+
+@pytest.fixture(scope="module")
+def paper_lines() -> dict[str, Line]:
+    planned = whole_study("paper", config.options("experiment"))
+    return {line.stage: line for line in study.lines(planned, machine(planned.rows), {"probe"})}
+
+
+def test_every_stage_of_dvc_yaml_has_a_line(paper_lines: dict[str, Line]) -> None:
+    names = [
+        f"{name}@{item}" if "matrix" in stage else name
+        for name, stage in PIPELINE["stages"].items()
+        for item in (matrix_of(stage) if "matrix" in stage else [""])
+    ]
+    assert sorted(paper_lines) == sorted(names)
+    assert {n for n, line in paper_lines.items() if line.state == table.DONE} == {"probe"}
+
+
+def matrix_of(stage: dict[str, Any]) -> list[str]:
+    (items,) = stage["matrix"].values()
+    return PIPELINE["vars"][0]["experiments"] if items == "${experiments}" else list(items)
+
+
+def test_figures_are_counted_by_the_images_that_networks_see(paper_lines: dict[str, Line]) -> None:
+    # five networks, eight snapshots, all training images; 2 x 32 maps of 5 layers, 9 times each
+    assert paper_lines["evolution"].images == 5 * 8 * (1_281_167 + 2 * 32 * 5 * 9)
+    # 50,000 images once, and two passes for each of nine images of 57 maps
+    assert paper_lines["features"].images == 50_000 + 2 * 9 * (9 + 16 + 12 + 10 + 10)
+    assert paper_lines["correspondence"].images == 5 * 60 * (1 + 3 + 10)
+    # 31 translations, 17 scales and 36 rotations beside the image as it is
+    assert paper_lines["invariance"].images == 5 * 60 * (1 + 31 + 17 + 36)
+    conv2 = 2 * (110**2 * 96 * (7 * 7 * 3) + 26**2 * 256 * (5 * 5 * 96))
+    zfnet = row("tab3_zfnet").net
+    assert zfnet.flops_to("conv2") == zfnet.flops_to("conv1", "conv2") == conv2
+    assert zfnet.flops_to("fc8") == zfnet.flops
+    # a pass takes 0.2 seconds
+    seconds = paper_lines["correspondence"].stage_seconds - stages.AROUND["correspondence"]
+    assert seconds == pytest.approx(5 * 60 * 14 * 0.2)
+
+
+def test_features_of_other_sets_take_the_disk_that_their_files_take(
+    paper_lines: dict[str, Line],
+) -> None:
+    sizes = [290_400, 43_264, 64_896, 64_896, 9_216, 4_096]  # of layers 1 to 5 and 7
+    net = row("tab3_zfnet").net
+    layers = ["conv1", "conv2", "conv3", "conv4", "conv5", "fc7"]
+    assert [demands.feature_numbers(net, layer) for layer in layers] == sizes
+    with pytest.raises(KeyError, match="conv6"):
+        demands.feature_numbers(net, "conv6")
+    assert paper_lines["probe"].disk_bytes == 4 * sum(sizes) * (9_144 + 30_607)
+    assert paper_lines["transfer@voc2012"].disk_bytes == 4 * 4_096 * (5_717 + 5_823)
+
+
+def test_trainings_from_scratch_are_as_long_as_the_stage_makes_them() -> None:
+    planned = whole_study("miniature", ANALYSED)
+    assert planned.beside is not None
+    caltech101 = size_of(planned.beside.sets["caltech101"], None)
+    assert caltech101 == Size(650, 0, 13)
+    found = stages_of(planned)["transfer@caltech101"]
+    # five epochs of 150 steps of 32 images, rounded up to whole rounds of the fold; 2 x 2 folds
+    trained = 2 * sum(5 * (-(-150 * 32 // n) * n // 32) * 32 for n in (13 * 15, 13 * 30))
+    tested = 2 * 5 * 13 * (35 + 20)
+    assert found.images == 650 + trained + tested
+
+
+def stages_of(planned: Study) -> dict[str, Line]:
+    return {line.stage: line for line in study.lines(planned, machine(planned.rows))}
+
+
+def test_a_profile_without_the_sets_pays_nothing_for_them() -> None:
+    found = stages_of(whole_study("imagenette", ANALYSED))
+    for name in ("prepare@voc2012", "overlap", "transfer@caltech101", "probe"):
+        assert (found[name].images, found[name].disk_bytes, found[name].flops) in (
+            (0, 0, 0), (0, 0, None)
+        )  # fmt: skip
 
 
 def test_outside_dvc_it_says_that_it_does_not_know(

@@ -18,7 +18,7 @@ from zfrepro.cores import cores
 from zfrepro.cost import done, gpus, notes, study, table
 
 if TYPE_CHECKING:
-    from zfrepro.cost.study import Study
+    from zfrepro.cost.study import Beside, Study
 
 OWN = ("gpu", "gpus", "out", "seconds")  # keys that are not the configuration's
 BUDGET = 40.0  # seconds of trainings that are measured
@@ -74,9 +74,11 @@ def plan(wish: Wish) -> str:
     """The plan as text; also written to `wish.out`, as CSV, where that is asked for."""
     configs = {name: config.compose_experiment(name, wish.overrides) for name in wish.experiments}
     first = next(iter(configs.values()))
-    planned = study.study_of(configs, root_of(first["data"]), wish.gpus)
+    beside = _beside(wish, first["profile"])
+    planned = study.study_of(configs, root_of(first["data"]), wish.gpus, beside)
     machine = study.measure(planned, wish.gpu, wish.seconds)
-    lines = study.lines(planned, machine)
+    status = done.stages() if _is_current(wish) else None
+    lines = study.lines(planned, machine, status.unchanged if status else ())
     if wish.out is not None:
         files.atomic_write(wish.out, table.to_csv(lines))
     open_lines = [line for line in lines if line.state == table.TO_DO]
@@ -85,9 +87,20 @@ def plan(wish: Wish) -> str:
         _heading(planned, wish),
         table.to_text(lines, totals),
         notes.explain([*machine.speeds.values()], wish.gpu),
-        _redone(wish, first["profile"]),
+        notes.redone(status) if status else notes.another_size(first["profile"]),
     ]
     return "\n\n".join(parts)
+
+
+def _beside(wish: Wish, profile: str) -> "Beside | None":
+    """Of the stages that are no experiment's own; None where only some experiments are planned."""
+    if wish.experiments != config.options("experiment"):
+        return None
+    return study.Beside(
+        config.compose_sets(wish.overrides),
+        config.compose_analysis(),
+        config.compose_transfer([f"transfer={profile}"]),
+    )
 
 
 def _heading(planned: "Study", wish: Wish) -> str:
@@ -101,12 +114,10 @@ def _heading(planned: "Study", wish: Wish) -> str:
     )
 
 
-def _redone(wish: Wish, profile: str) -> str:
-    """What `dvc repro` would do, which knows no overrides."""
+def _is_current(wish: Wish) -> bool:
+    """Whether it is the plan of what `dvc repro` does, which knows no overrides."""
     current = config.load(config.PARAMS)["profile"]
-    if set(wish.overrides) <= {f"profile={current}"}:
-        return notes.redone(done.stages())
-    return notes.another_size(profile)
+    return set(wish.overrides) <= {f"profile={current}"}
 
 
 def _positive(key: str, value: str) -> float:

@@ -54,6 +54,11 @@ class Net:
         """Of one image's way forward, in convolutions and full layers."""
         return FLOP * sum(row.multiply_adds for row in self.rows)
 
+    def flops_to(self, *layers: str) -> int:
+        """The same as far as the last of `layers`."""
+        last = max(i for i, row in enumerate(self.rows) if row.layer in layers)
+        return FLOP * sum(row.multiply_adds for row in self.rows[: last + 1])
+
     @property
     def architecture(self) -> tuple[tuple[object, ...], ...]:
         """Equal for nets that compute the same, whatever their layers are called."""
@@ -65,6 +70,10 @@ class Net:
     def weight_bytes(self) -> int:
         """Memory of the weights, their gradients and their momenta."""
         return 3 * FLOAT * self.parameters
+
+    def passing_bytes(self, images: int) -> int:
+        """Memory of a way forward that keeps nothing: a layer's input and output, in 32 bits."""
+        return FLOAT * images * max(prod(row.inputs) + prod(row.outputs) for row in self.rows)
 
     def activation_bytes(self, images: int, number: int) -> int:
         """Memory of what a training step keeps of `images` images for its way back.

@@ -20,6 +20,20 @@ class Stages:
     changed: frozenset[str] | None
     reason: str = ""
 
+    @property
+    def unchanged(self) -> "Unchanged":
+        return Unchanged(self.changed)
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """All stages but those that are out of date; none where that is not known."""
+
+    changed: frozenset[str] | None
+
+    def __contains__(self, stage: object) -> bool:
+        return self.changed is not None and stage not in self.changed
+
 
 def prepared(cfg: Config) -> Mapping[str, object] | None:
     """The manifest of the prepared images, if there are any and they are this configuration's."""

@@ -1,4 +1,4 @@
-"""Evaluates some images as stage `evaluate` does, to know what all of them will take."""
+"""Evaluates some images as stage `evaluate` does on a CPU, to know what all of them will take."""
 
 import time
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ PIXELS = 1_000_000  # of the crops in a measurement: fewer images where they are
 
 
 def seconds_per_image(config: Mapping[str, Any], classes: int) -> float:
-    """Of an untrained net of `config`, on the CPU, where that stage runs; ten crops an image."""
+    """Of an untrained net of `config`, on the CPU; ten crops an image."""
     keep_freed_memory()
     size, crop = config["data"]["image_size"], config["crop"]
     net = build_net(config, classes).eval().to(memory_format=torch.channels_last)

@@ -70,6 +70,11 @@ def activation_bytes(name: str, precision: str) -> int:
     return 2 if number_format(find(name), precision) == "bf16" else FLOAT
 
 
+def product_seconds(name: str) -> float:
+    """Of a FLOP of a matrix product in 32 bits, on one of them."""
+    return 1 / (find(name).fp32 * 1e12 * EFFICIENCY["fp32"])
+
+
 def speed(name: str, count: int, net: Net, training: Mapping[str, Any]) -> Speed:
     """Of `count` such GPUs in one machine that share each batch.
 

@@ -10,17 +10,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from tqdm import tqdm
 
 from zfrepro import config
 from zfrepro.cost import evaluating, images, preparing, training
+from zfrepro.cost.counts import CROPS
 from zfrepro.cost.rows import Row, families
 from zfrepro.cost.speed import Speed
 from zfrepro.data.sources.sizes import Size
 from zfrepro.data.store import PreparedSet
+from zfrepro.transfer import overlap
 
 STAND_IN = 16e6  # bytes of stand-in images, where no more are needed for a few batches
 BATCHES = 4  # that there are at least
+SIDE = 2048  # of matrices whose product is measured
 START = "import zfrepro.training.fit, mlflow"  # what a training stage loads
 
 Config = Mapping[str, Any]
@@ -38,17 +42,51 @@ def activation_bytes(cfg: Config) -> int:
     return training.activation_bytes(cfg)
 
 
+def devices(cfg: Config) -> int:
+    """That share a batch on this machine."""
+    return training.devices(cfg["trainer"])
+
+
 def preparation_seconds(data: Mapping[str, Any]) -> float:
     """Of one image in one process."""
     with _scratch() as folder:
         return preparing.seconds_per_image(data, folder)
 
 
-def evaluation_seconds(rows: Sequence[Row], classes: int) -> dict[str, float]:
-    """By experiment, of one image in ten crops: the first of a family measured, others scaled."""
+def thumbnail_seconds(image_size: int) -> float:
+    """Of one prepared image in one process, as stage `overlap` makes them."""
+    pixels = images.listing(overlap.READ, (image_size, image_size)).images
+    overlap.greys(pixels)  # the first time warms up
+    started = time.perf_counter()
+    overlap.greys(pixels)
+    return (time.perf_counter() - started) / len(pixels)
+
+
+def product_seconds(device: str = "cpu") -> float:
+    """Of a FLOP of a matrix product in 32 bits."""
+    x = torch.ones(SIDE, SIDE, device=device)
+    float((x @ x)[0, 0])
+    started = time.perf_counter()
+    float((x @ x)[0, 0])  # which waits for a GPU
+    return (time.perf_counter() - started) / (2 * SIDE**3)
+
+
+def fit_seconds() -> float:
+    """The same where classifiers are fitted."""
+    return product_seconds("cuda" if has_gpu() else "cpu")
+
+
+def has_gpu() -> bool:
+    """Whether this machine evaluates networks, and fits classifiers, on a GPU."""
+    return torch.cuda.is_available()
+
+
+def pass_seconds(rows: Sequence[Row], classes: int) -> dict[str, float]:
+    """By experiment, of an image on the CPU: the first of a family measured, others scaled."""
     bases = families(rows)
     measured = {
-        family: evaluating.seconds_per_image(base.config, classes) for family, base in bases.items()
+        family: evaluating.seconds_per_image(base.config, classes) / CROPS
+        for family, base in bases.items()
     }
     return {
         row.name: measured[row.family] * row.net.flops / bases[row.family].net.flops for row in rows

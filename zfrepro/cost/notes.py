@@ -2,20 +2,22 @@
 
 from collections.abc import Collection
 
+from zfrepro.cores import cores
 from zfrepro.cost.counts import TRAINING
 from zfrepro.cost.done import Stages
 from zfrepro.cost.gpus import EFFICIENCY
 from zfrepro.cost.speed import Speed
 
 COUNTED = f"""\
-FLOP: of convolutions and full layers; a multiply-add is two, a training step {TRAINING} forward
-  passes.
+FLOP: of convolutions, full layers and matrix products; a multiply-add is two, a training step
+  {TRAINING} forward passes.
 weights: memory of weights, gradients and momenta. activations: an estimate, one copy of each
-  layer's output for one device's part of a batch.
+  layer's output for one device's part of a batch; without training, what is in memory at a time.
 disk: what stays, raw images not counted; checkpoints go when their training has finished.
 training: as `seconds` of run.json; whole stage: with its start, its checkpoints and its filing.
-measured: for some seconds on this machine, which should have nothing else to do meanwhile;
-  prepare and evaluate run on its CPU whatever trains."""
+measured: for some seconds on this machine ({cores()} cores), which should have nothing else to do
+  meanwhile; images are prepared and figures made on its CPU, whatever trains.
+  Stages that train nothing are counted by passes and products: right within a factor of two."""
 SCALED = (
     "scaled: by FLOPs from the first row of its family, since its steps take too long to measure."
 )

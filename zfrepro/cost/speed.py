@@ -22,6 +22,12 @@ class Speed:
         """The whole process, of which `around` seconds are its start and its end."""
         return around + self.training(work) + self.checkpoint * work.epochs
 
+    def of_one(self, devices: int) -> "Speed":
+        """That of one of the `devices` that it is of."""
+        return replace(
+            self, train_image=self.train_image * devices, val_image=self.val_image * devices
+        )
+
     def scaled(self, flops: float, parameters: float) -> "Speed":
         """That of a net with `flops` times the operations and `parameters` times the weights."""
         return replace(

@@ -1,11 +1,12 @@
 """Brings together what is counted, what is measured and what is done: a line for each stage."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from zfrepro import train
+from zfrepro.config import TRANSFER_SETS
 from zfrepro.cores import cores
 from zfrepro.cost import counts, done, gpus
 from zfrepro.cost.rows import Row
@@ -17,6 +18,9 @@ PROCESS = 2.0  # seconds of a stage that starts Python and a few libraries
 LOADING = 5.0  # seconds to load PyTorch, Lightning and MLflow, where that is not measured
 FILING = 3.5  # seconds of a training stage to open the tracking store and to file the run
 MEASURING = "measured"
+NONE = Size(0, 0, 0)  # of a set that the profile has not
+
+Config = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -26,18 +30,35 @@ class Machine:
     prepared_image: float  # in one process
     loading: float  # of the libraries of a stage
     speeds: Mapping[str, Speed]
+    passes: Mapping[str, float]  # of an image on the CPU, where figures are made
     evaluated_image: Mapping[str, float]  # in ten crops
     number: int  # bytes of an activation
+    devices: int = 1  # that share a batch
+    thumbnail: float = 0  # of an image, in one process
+    product: float = 0  # of a FLOP of matrix products, on the CPU
+    fit: float = 0  # the same where classifiers are fitted
+
+
+class Beside(NamedTuple):
+    """What the stages beside training go by, resolved: transfer sets by name, and settings."""
+
+    sets: Mapping[str, Config]
+    analysis: Config
+    transfer: Config
 
 
 @dataclass(frozen=True)
 class Study:
-    """Rows that share their images; `manifest` is there once these have been prepared."""
+    """Rows that share their images; `manifest` is there once these have been prepared.
+
+    `beside` is there where all rows are planned: the other stages are of them all.
+    """
 
     rows: Sequence[Row]
     size: Size
     manifest: Mapping[str, Any] | None
     gpus: int = 1  # that share a batch
+    beside: Beside | None = None
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -45,7 +66,12 @@ class Study:
         return self.rows[0].config
 
 
-def study_of(configs: Mapping[str, dict[str, Any]], root: Path | None, count: int = 1) -> Study:
+def study_of(
+    configs: Mapping[str, dict[str, Any]],
+    root: Path | None,
+    count: int = 1,
+    beside: Beside | None = None,
+) -> Study:
     """The study of resolved configurations, by experiment.
 
     Args:
@@ -60,7 +86,7 @@ def study_of(configs: Mapping[str, dict[str, Any]], root: Path | None, count: in
     manifest = done.prepared(config)
     size = _size(manifest) if manifest else size_of(config["data"], root)
     rows = [Row(name, cfg, counts.Net.of(cfg, size.classes)) for name, cfg in configs.items()]
-    return Study(rows, size, manifest, count)
+    return Study(rows, size, manifest, count, beside)
 
 
 def measure(study: Study, gpu: str | None, budget: float) -> Machine:
@@ -75,46 +101,103 @@ def measure(study: Study, gpu: str | None, budget: float) -> Machine:
         prepared = train.PREPARED if study.manifest else None
         speeds = here.training_speeds(study.rows, study.size, prepared, budget)
         loading, number = here.startup_seconds(), here.activation_bytes(study.config)
+        devices = here.devices(study.config)
     else:
         speeds = {
             row.name: gpus.speed(gpu, study.gpus, row.net, row.config["training"])
             for row in study.rows
         }
-        loading = LOADING
+        loading, devices = LOADING, study.gpus
         number = gpus.activation_bytes(gpu, study.config["training"]["precision"])
+    passes = here.pass_seconds(study.rows, study.size.classes)
+    elsewhere = {name: each.of_one(devices).val_image for name, each in speeds.items()}
+    evaluating = passes if gpu is None and not here.has_gpu() else elsewhere
     return Machine(
         prepared_image=here.preparation_seconds(study.config["data"]),
         loading=loading,
         speeds=speeds,
-        evaluated_image=here.evaluation_seconds(study.rows, study.size.classes),
+        passes=passes,
+        evaluated_image={name: counts.CROPS * each for name, each in evaluating.items()},
         number=number,
+        devices=devices,
+        thumbnail=here.thumbnail_seconds(study.config["data"]["image_size"]),
+        product=here.product_seconds(),
+        fit=gpus.product_seconds(gpu) if gpu else here.fit_seconds(),
     )
 
 
-def lines(study: Study, machine: Machine) -> list[Line]:
-    """The stages in their order: prepare, one train@ a row, evaluate."""
+def lines(study: Study, machine: Machine, done_stages: Container[str] = ()) -> list[Line]:
+    """A line a stage: prepare, one train@ a row, evaluate; of all rows, the others around them.
+
+    Args:
+        done_stages: those beside training that need not run.
+    """
     runs = {row.name: done.run_of(dict(row.config)) for row in study.rows}
     trained = [_train(study, row, machine, runs[row.name] is not None) for row in study.rows]
     missing = [row for row in study.rows if not done.is_evaluated(runs[row.name])]
-    return [_prepare(study, machine), *trained, _evaluate(study, missing, machine)]
+    source = _prepare(machine, "source", study.config["data"], study.size, bool(study.manifest))
+    evaluated = _evaluate(study, missing, machine)
+    if study.beside is None:
+        return [source, *trained, evaluated]
+    sets = study.beside.sets
+    others = [
+        _prepare(machine, name, sets.get(name), size_of(sets[name], None) if name in sets else NONE,
+                 f"prepare@{name}" in done_stages)
+        for name in TRANSFER_SETS
+    ]  # fmt: skip
+    first, last = _beside(study, study.beside, machine, done_stages)
+    return [*first[:2], source, *others, *first[2:], *trained, evaluated, *last]
 
 
-def _prepare(study: Study, machine: Machine) -> Line:
-    data, images = study.config["data"], study.size.train + study.size.val
+def _beside(
+    study: Study, beside: Beside, machine: Machine, done_stages: Container[str]
+) -> tuple[list[Line], list[Line]]:
+    """The stages before the trainings, and those after them."""
+    from zfrepro.cost import demands, stages  # which load PyTorch
+
+    known = demands.Known(
+        demands.Sizes(
+            study.size, {name: size_of(each, None) for name, each in beside.sets.items()}
+        ),
+        {row.name: row.config for row in study.rows},
+        {row.name: row.net for row in study.rows},
+        beside.analysis,
+        beside.transfer,
+    )
+    rates = stages.Rates(
+        machine.passes,
+        machine.speeds[beside.transfer["network"]].of_one(machine.devices),
+        machine.thumbnail,
+        machine.product,
+        machine.fit,
+    )
+    found = [
+        stages.line(name, arguments, known, rates, DONE if name in done_stages else TO_DO)
+        for name, arguments in stages.names(TRANSFER_SETS)
+    ]
+    before = ("sources", "resolve", "overlap")
+    return (
+        [each for each in found if each.stage in before],
+        [each for each in found if each.stage not in before],
+    )
+
+
+def _prepare(machine: Machine, name: str, data: Config | None, size: Size, finished: bool) -> Line:
+    images = size.train + size.val
     return Line(
-        stage="prepare@source",
+        stage=f"prepare@{name}",
         images=images,
         forward_flops=None,
         flops=None,
         parameters=None,
         weights_bytes=None,
         activation_bytes=None,
-        disk_bytes=counts.prepared_bytes(study.size, data["image_size"], data["storage"]),
+        disk_bytes=counts.prepared_bytes(size, data["image_size"], data["storage"]) if data else 0,
         checkpoint_bytes=0,
         training_seconds=None,
         stage_seconds=PROCESS + machine.prepared_image * images / cores(),
         speed=MEASURING,
-        state=DONE if study.manifest else TO_DO,
+        state=DONE if finished else TO_DO,
     )
 
 

@@ -19,7 +19,7 @@ class Line:
     flops: int | None  # of all of it
     parameters: int | None
     weights_bytes: int | None  # memory: weights, gradients and momenta
-    activation_bytes: int | None  # memory: a batch's, an estimate
+    activation_bytes: int | None  # memory: a batch's, or features of many images; an estimate
     disk_bytes: int  # that stay
     checkpoint_bytes: int  # of disk, until the stage has finished
     training_seconds: float | None  # as `seconds` of run.json counts
@@ -93,13 +93,13 @@ def _optional(show: Callable[[float], str], value: float | None) -> str:
 
 COLUMNS: Sequence[tuple[str, Callable[[Line], str]]] = (
     ("stage", lambda line: line.stage),
-    ("images", lambda line: f"{line.images:,}"),
+    ("images", lambda line: _optional(lambda n: f"{n:,}", line.images)),
     ("GFLOP/image", lambda line: _optional(lambda n: f"{n / 1e9:.3g}", line.forward_flops)),
     ("PFLOP", lambda line: _optional(lambda n: _digits(n / 1e15), line.flops)),
     ("parameters", lambda line: _optional(lambda n: f"{n:,}", line.parameters)),
     ("weights", lambda line: _optional(amount, line.weights_bytes)),
     ("activations", lambda line: _optional(amount, line.activation_bytes)),
-    ("disk", lambda line: amount(line.disk_bytes)),
+    ("disk", lambda line: _optional(amount, line.disk_bytes)),
     ("checkpoints", lambda line: _optional(amount, line.checkpoint_bytes)),
     ("training", lambda line: _optional(duration, line.training_seconds)),
     ("whole stage", lambda line: duration(line.stage_seconds)),

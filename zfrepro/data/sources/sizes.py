@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from zfrepro.data.miniature.caltech import LAYOUTS
+from zfrepro.data.miniature.kinds import VOC_LIKE
 from zfrepro.data.sources import open_source
 from zfrepro.data.sources.fashion_mnist import NAMES
 from zfrepro.data.sources.imagenette import IMAGES
 
 
 class Size(NamedTuple):
-    """Training images, validation images and classes."""
+    """Training images, validation images and classes; a set in one split has it as `train`."""
 
     train: int
     val: int
@@ -18,9 +20,12 @@ class Size(NamedTuple):
 
 
 PUBLISHED = {
+    "caltech101": Size(9_144, 0, 102),  # with BACKGROUND_Google
+    "caltech256": Size(30_607, 0, 257),  # with 257.clutter
     "fashion_mnist": Size(60_000, 10_000, len(NAMES)),
     "imagenet": Size(1_281_167, 50_000, 1000),  # the training and validation tars of ILSVRC2012
     "imagenette": Size(IMAGES["train"], IMAGES["val"], 10),
+    "voc2012": Size(5_717, 5_823, 20),
 }
 SHAPES = {"fashion_mnist": (28, 28)}  # height and width of a typical file
 TYPICAL_SHAPE = (375, 500)  # of a photograph from the web, as most of ImageNet's
@@ -36,6 +41,11 @@ def size_of(data: Mapping[str, Any], root: Path | None) -> Size:
     """
     if data["name"] == "miniature":
         return Size(data["train_images"], data["val_images"], data["classes"])
+    if (twin := data["name"].removesuffix("_miniature")) in LAYOUTS and twin != data["name"]:
+        classes = len(LAYOUTS[twin].kinds) + 1  # with the background
+        return Size(data["images"] * classes, 0, classes)
+    if data["name"] == "voc2012_miniature":
+        return Size(data["train_images"], data["val_images"], len(VOC_LIKE))
     if data["name"] in PUBLISHED:
         return PUBLISHED[data["name"]]
     source = open_source({**data, "root": root})
@@ -44,6 +54,6 @@ def size_of(data: Mapping[str, Any], root: Path | None) -> Size:
 
 def shape_of(data: Mapping[str, Any]) -> tuple[int, int]:
     """Height and width, in pixels, that the files of a source typically have."""
-    if data["name"] == "miniature":  # rendered at 1.0 to 1.6 times the prepared size
+    if data["name"].endswith("miniature"):  # rendered at 1.0 to 1.6 times the prepared size
         return round(1.3 * data["image_size"]), round(1.3 * data["image_size"])
     return SHAPES.get(data["name"], TYPICAL_SHAPE)

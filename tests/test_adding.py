@@ -1,0 +1,101 @@
+"""The examples of docs/adding.md apply to the project as it is, and do what they say."""
+
+import json
+import re
+import subprocess
+
+import numpy as np
+import pytest
+
+from tests.project import Project, copy_project
+from zfrepro import config
+
+PAGE = (config.ROOT / "docs" / "adding.md").read_text()
+BLOCKS = re.findall(r"```diff\n(.*?)```", PAGE, re.DOTALL)
+DIFFS = dict(zip(("experiment", "analysis", "data set"), BLOCKS, strict=True))
+FILES = ("data_batch_1.bin", "data_batch_2.bin", "test_batch.bin")
+SMALL = (
+    "profile=smoke", "exclude_overlap=false", "training.epochs=1", "snapshots=[]",
+    "tracking=disabled", "trainer.together=false",
+)  # fmt: skip
+# as stage `resolve`, for a training of seconds and an analysis of what it has trained
+CONFIGURE = """
+import sys
+from zfrepro import config, files
+made, analysis = config.compose_experiment("zfnet_lcn", sys.argv[1:]), config.compose_analysis()
+analysis["sparsity"]["network"] = "zfnet_lcn"
+written = {"zfnet_lcn": made, "sets/source": made["data"], "analysis": analysis}
+for name, content in written.items():
+    files.atomic_write(config.CONFIGS / f"{name}.yaml", config.to_yaml(content))
+"""
+SET_UP = """
+import sys
+from pipelines import prepare
+from zfrepro import config
+prepare.run("cifar", config.compose_experiment("tab3_zfnet", sys.argv[1:])["data"])
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy with all three, and dvc.yaml brought up to date."""
+    root = tmp_path_factory.mktemp("added")
+    copy = copy_project(root)
+    for name, diff in DIFFS.items():
+        done = subprocess.run(
+            ["git", "apply", "-"], cwd=root, input=diff, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{name}: {done.stderr}"
+    succeed(copy, "pipelines")
+    return copy
+
+
+def succeed(project: Project, module: str, *args: str) -> None:
+    done = project.run(module, *args)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", DIFFS)
+def test_an_example_is_short(name: str) -> None:
+    added = re.findall(r"^\+(?!\+\+ )[^\n]", DIFFS[name], re.MULTILINE)  # blank lines aside
+    assert 0 < len(added) < 30
+
+
+def test_an_experiment_and_an_analysis(project: Project) -> None:
+    """Prepared, trained for an epoch, and looked at."""
+    stages = (project.root / "dvc.yaml").read_text()
+    assert "results/runs/zfnet_lcn/epochs.csv: val/top1" in stages
+    assert stages.count("- results/sources/sparsity.json") == 1  # of what stage `sources` writes
+    assert "deps: [results/sources/sparsity.json, " in stages
+    assert stages.count("results/figures/sparsity") == 2  # its output, and what `publish` waits for
+    (project.root / "configure.py").write_text(CONFIGURE)
+    succeed(project, "configure", *SMALL)
+    succeed(project, "pipelines.prepare", "source")
+    succeed(project, "pipelines.train", "zfnet_lcn")
+    succeed(project, "pipelines.sparsity")
+    figure = project.root / "results" / "figures" / "sparsity"
+    assert (figure / "sparsity.png").stat().st_size > 5000
+    assert (figure / "sparsity.pdf").is_file()
+    shares = json.loads((figure / "measures.json").read_text())
+    assert list(shares) == ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"]
+    assert all(0 < share < 100 for share in shares.values())
+    assert json.loads((figure / "recipe.json").read_text())["network"] == "zfnet_lcn"
+
+
+def test_a_data_set(project: Project) -> None:
+    """Its own layout, of five images a file, and the first of them as it was."""
+    raw = project.root / "cifar"
+    raw.mkdir()
+    rng = np.random.default_rng(0)
+    rows = {name: rng.integers(256, size=(5, 3073), dtype=np.uint8) for name in FILES}
+    for name, each in rows.items():
+        each[:, 0] = range(5)
+        each.tofile(raw / name)
+    (project.root / "set_up.py").write_text(SET_UP)
+    chosen = ("profile=fashion_mnist", "data=cifar10", f"data.root={raw}", "data.image_size=32")
+    succeed(project, "set_up", *chosen)
+    folder = project.root / "results" / "prepared" / "cifar"
+    assert np.load(folder / "train.npy").shape == (10, 32, 32, 3)
+    assert np.load(folder / "val.npy").shape == (5, 32, 32, 3)
+    first = rows["data_batch_1.bin"][0, 1:].reshape(3, 32, 32).transpose(1, 2, 0)
+    assert (np.load(folder / "train.npy")[0] == first).all()

@@ -1,0 +1,101 @@
+"""How long the stages beside training take: their demands at the speed of a machine."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from zfrepro.cores import cores
+from zfrepro.cost import counts
+from zfrepro.cost.counts import FLOAT, Net
+from zfrepro.cost.demands import DEMANDS, Demand, Known, Passes
+from zfrepro.cost.speed import Speed
+from zfrepro.cost.table import Line
+
+BATCH = 64  # images that a network sees at a time
+MEASURED = "measured"
+EVALUATION = 0.001  # seconds of a classifier's loss and gradient, however few the images are
+FIGURE = 8  # seconds of a stage that draws a picture and is not in `AROUND`
+# Seconds that do not grow with the images, on two cores: libraries, pictures, tables, MLflow. They
+# are the miniature's, less what its passes and products take.
+AROUND = {
+    "sources": 2, "resolve": 4, "overlap": 6, "publish": 6, "features": 10, "evolution": 8,
+    "architecture": 7, "invariance": 9, "occlusion": 9, "correspondence": 9, "transfer": 8,
+    "probe": 5, "tables": 8,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Seconds. Figures are the CPU's work whatever trains; what is done on other sets a GPU's."""
+
+    passes: Mapping[str, float]  # of an image on the CPU, by experiment
+    alone: Speed  # of the network that the other sets are for, on a single device
+    thumbnail: float  # of an image, in one process
+    product: float  # of a FLOP of matrix products on the CPU
+    fit: float  # the same where classifiers are fitted
+
+
+def names(sets: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each stage, and what its demand takes beside what is known: one `transfer` for each set."""
+    for stage in DEMANDS:
+        if stage == "transfer":
+            yield from ((f"{stage}@{name}", (name,)) for name in sets)
+        else:
+            yield stage, ()
+
+
+def line(stage: str, arguments: Sequence[str], known: Known, rates: Rates, state: str) -> Line:
+    """What one stage costs."""
+    kind = stage.partition("@")[0]
+    demand = DEMANDS[kind](known, *arguments)
+    nets = {each.network: known.nets[each.network] for each in demand.passes}
+    elsewhere = kind in ("transfer", "probe")
+    return Line(
+        stage=stage,
+        images=round(
+            demand.thumbnails
+            + sum(each.images for each in demand.passes)
+            + sum(each.train + each.val for each in demand.retrained)
+        ),
+        forward_flops=None,
+        flops=round(flops(demand, known)),
+        parameters=None,
+        weights_bytes=FLOAT * max((net.parameters for net in nets.values()), default=0),
+        activation_bytes=max(
+            demand.memory, *(net.passing_bytes(BATCH) for net in nets.values()), 0
+        ),
+        disk_bytes=demand.disk,
+        checkpoint_bytes=0,
+        training_seconds=None,
+        stage_seconds=AROUND.get(kind, FIGURE) + seconds(demand, known, rates, elsewhere=elsewhere),
+        speed=rates.alone.how if elsewhere else MEASURED,
+        state=state,
+    )
+
+
+def flops(demand: Demand, known: Known) -> float:
+    seen = sum(each.images * _flops(each, known.nets) for each in demand.passes)
+    trained = sum(
+        known.nets[each.network].flops * (counts.TRAINING * each.train + each.val)
+        for each in demand.retrained
+    )
+    return seen + trained + demand.products + demand.fits
+
+
+def seconds(demand: Demand, known: Known, rates: Rates, *, elsewhere: bool) -> float:
+    """Of a demand alone, without what is around it."""
+    total = demand.thumbnails * rates.thumbnail / cores()
+    total += demand.products * rates.product + demand.fits * rates.fit
+    total += demand.evaluations * EVALUATION
+    for each in demand.passes:
+        whole = rates.alone.val_image if elsewhere else rates.passes[each.network]
+        share = _flops(each, known.nets) / known.nets[each.network].flops
+        total += each.images * whole * share
+    for retrained in demand.retrained:
+        total += retrained.train * rates.alone.train_image
+        total += retrained.val * rates.alone.val_image
+    return total
+
+
+def _flops(passes: Passes, nets: Mapping[str, Net]) -> int:
+    net = nets[passes.network]
+    return net.flops_to(*passes.layers) if passes.layers else net.flops
