@@ -21,7 +21,7 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     files.exit_on_signals()
     files.die_with_parent()
-    profile = config.load(config.PARAMS)["profile"]
+    profile = config.load(config.CONFIGS / "tab3_zfnet.yaml")["profile"]
     judged = claims.judge_all(MEASURES, Results(RESULTS, profile))
     document = claims.document(profile, judged)
     write(document)

@@ -46,7 +46,9 @@ def test_a_single_value_has_the_spread_of_the_others() -> None:
     assert wider.high - wider.mean == pytest.approx(reach / np.sqrt(1 + 1 / 4))
 
 
-def test_single_values_alone_have_no_interval() -> None:
-    found = student.of_contrast({"a": [3.0], "b": [1.0]}, {"a": 1, "b": -1})
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_values_that_do_not_differ_have_no_interval(repeats: int) -> None:
+    groups = {"a": [3.1] * repeats, "b": [1.1] * repeats}
+    found = student.of_contrast(groups, {"a": 1, "b": -1})
     assert found.mean == 2.0
     assert np.isnan([found.low, found.high]).all()

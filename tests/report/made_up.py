@@ -7,11 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from zfrepro.report.evidence.trainings import ALEXNETS
 from zfrepro.report.networks import FIVE, WIDE
-from zfrepro.training import predictions
 
 PROFILE = "miniature"
 IMAGES = 400  # predicted; a network's error is a multiple of a quarter of a percent
@@ -131,13 +129,11 @@ def networks(root: Path, sign: int) -> None:
 
 
 def write_predictions(path: Path, error: float, first: int = 0) -> None:
-    """Of which so many percent are wrong, from image `first` on."""
-    wrong = torch.zeros(IMAGES, dtype=torch.bool)
-    wrong[first : first + round(error / 100 * IMAGES)] = True
-    labels = torch.zeros(IMAGES, dtype=torch.int64)
-    scores = torch.tensor([[0.7, 0.2, 0.1], [0.2, 0.7, 0.1]])[wrong.long()]
-    with predictions.writer(path, 3) as out:
-        out.add([f"{i:03}.png" for i in range(IMAGES)], labels, scores)
+    """As much of predictions as an error takes: so many percent are wrong, from `first` on."""
+    ranks = np.zeros(IMAGES, dtype=np.int32)
+    ranks[first : first + round(error / 100 * IMAGES)] = 1
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame({"rank": ranks}).to_parquet(path)
 
 
 def transfer(root: Path, sign: int) -> None:

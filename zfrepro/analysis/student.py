@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from zfrepro.analysis.bootstrap import Interval
 
@@ -22,14 +22,14 @@ def of_contrast(
 
     A value's variance counts as the same in all groups and is pooled over them, those without a
     weight too, so that a group of one value has the spread of the others. The ends are NaN where no
-    group has two values.
+    two values of a group differ: nothing tells then how far another draw would lie.
     """
     arrays = {name: np.asarray(values, dtype=np.float64) for name, values in groups.items()}
     effect = sum(weight * arrays[name].mean() for name, weight in weights.items())
+    if not any(np.ptp(values) for values in arrays.values()):
+        return Interval(float(effect), np.nan, np.nan)
     squares = sum(((values - values.mean()) ** 2).sum() for values in arrays.values())
     freedom = sum(len(values) - 1 for values in arrays.values())
-    if not freedom:
-        return Interval(float(effect), np.nan, np.nan)
     share = sum(weight**2 / len(arrays[name]) for name, weight in weights.items())
-    reach = float(stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(squares / freedom * share))
+    reach = float(stdtrit(freedom, (1 + level) / 2) * np.sqrt(squares / freedom * share))
     return Interval(float(effect), float(effect) - reach, float(effect) + reach)

@@ -175,7 +175,9 @@ def entry(judged: Judged) -> dict[str, Any]:
 
 
 def shown(found: Interval) -> str:
-    """`+1.2 [+0.3, +2.1]`."""
+    """`+1.2 [+0.3, +2.1]`, without ends where there are none."""
+    if math.isnan(found.low):
+        return f"{found.mean:+.3g}"
     return f"{found.mean:+.3g} [{found.low:+.3g}, {found.high:+.3g}]"
 
 
