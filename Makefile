@@ -27,7 +27,7 @@ smoke: $(READY)  ## the whole graph in about three minutes, in a copy: this chec
 	$(RUN) tests/smoke
 
 ui: $(READY)     ## browse runs, curves and figures at http://127.0.0.1:5000
-	$(RUN) MLFLOW_DISABLE_TELEMETRY=true mlflow ui --backend-store-uri sqlite:///mlflow.db
+	$(RUN) MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///mlflow.db
 
 # curl drops the line ends of base64
 define ASK

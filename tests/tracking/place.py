@@ -127,6 +127,7 @@ class Server:
                 "--host", "127.0.0.1", "--port", str(self.port),
             ],
             cwd=self.folder, start_new_session=True,
+            env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},  # is for others
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         wait_for(lambda: answers(f"{self.uri}/health"), seconds=60)

@@ -47,7 +47,7 @@ def test_a_training_is_filed_whole(place: Place, monkeypatch: pytest.MonkeyPatch
     assert files == {
         "config.yaml", "run.json", "epochs.csv", "metrics.json", "learning_curves.png", "previews"
     }  # fmt: skip
-    picture = f"get-artifact?path=previews/learning_curves.png&run_uuid={run.info.run_id}"
+    picture = f"get-artifact?path=previews/learning_curves.jpg&run_uuid={run.info.run_id}"
     assert picture in run.data.tags["mlflow.note.content"]
     assert sorted(path.name for path in place.folder.iterdir()) == [
         "mlartifacts", "mlflow.db", "mlflow.db.lock", "run",

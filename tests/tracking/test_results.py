@@ -42,8 +42,8 @@ def test_a_figure_is_a_run_with_all_its_files(place: Place, folder: Path) -> Non
     assert run.data.metrics == {"settled/conv5": 3.5}
     note, run_id = run.data.tags["mlflow.note.content"], run.info.run_id
     assert note.startswith("# What was found\n")
-    assert f"![conv5.png](get-artifact?path=previews/conv5.png&run_uuid={run_id})" in note
-    with Image.open(place.client.download_artifacts(run_id, "previews/conv5.png")) as picture:
+    assert f"![conv5.png](get-artifact?path=previews/conv5.jpg&run_uuid={run_id})" in note
+    with Image.open(place.client.download_artifacts(run_id, "previews/conv5.jpg")) as picture:
         assert picture.size == (760, 380)
     assert run.info.status == "FINISHED"
     there = {file.path for file in place.client.list_artifacts(run.info.run_id)}

@@ -34,8 +34,8 @@ def of_claims(path: Path) -> Result:
     )
 
 
-def _note(claims: list[Claim], counts: Mapping[str, int]) -> str:
-    said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+def _note(claims: list[Claim], counts: Counter[str]) -> str:
+    said = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
     lines = [
         f"The paper's claims on these images: {said}.\n",
         "| of | claim | verdict | effect, 95 % interval |",

@@ -190,6 +190,8 @@ def _log_series(store: "Store", run: "Run", result: Result) -> None:
     for key, step, path in result.series:
         if (key, step) not in logged:
             with Image.open(path) as image:
+                if step == 0:  # of print resolution, and an artifact as it is
+                    image.thumbnail((previews.WIDTH, previews.HEIGHT))
                 store.client.log_image(run_id, image, key=key, step=step)
 
 

@@ -23,7 +23,7 @@ CHOSEN = (
     "attributes.`Models`",
 )
 FIXED = {"attributes.`Run Name`": 240, "runDateAndNestInfo": 150, "duration": 80}
-WIDTH = 120  # pixels
+WIDTH = 145  # pixels
 
 
 def errors_view() -> dict[str, str]:
