@@ -6,7 +6,7 @@ READY  := $(VENV)/.installed
 # stages call `python`; it has to be this one
 RUN    := PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)"
 
-.PHONY: repro test lint smoke ui bench install lock help
+.PHONY: repro test lint smoke ui serve bench install lock help
 
 help:            ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
@@ -28,6 +28,21 @@ smoke: $(READY)  ## the whole graph in about three minutes, in a copy: this chec
 
 ui: $(READY)     ## browse runs, curves and figures at http://127.0.0.1:5000
 	$(RUN) MLFLOW_DISABLE_TELEMETRY=true mlflow ui --backend-store-uri sqlite:///mlflow.db
+
+# curl drops the line ends of base64
+define ASK
+Once it says "Uvicorn running", in another shell, with any image:
+
+  printf '{"dataframe_records": [{"image": "%s"}]}' "$$(base64 < cat.jpg)" |
+    curl --silent --data @- --header 'Content-Type: application/json' http://127.0.0.1:5001/invocations
+
+endef
+export ASK
+
+serve: $(READY)  ## predictions of the best ZFNet for any image, at http://127.0.0.1:5001
+	@echo "$$ASK"
+	$(RUN) MLFLOW_DISABLE_TELEMETRY=true MLFLOW_TRACKING_URI="$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" \
+	  mlflow models serve --model-uri models:/zfnet@best --env-manager local --port 5001
 
 bench: $(READY)  ## speed against peers, into benchmarks/results/
 	set -e; for name in $(basename $(notdir $(wildcard benchmarks/[!_]*.py))); do $(RUN) python -m benchmarks.$$name; done

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -10,15 +9,16 @@ import numpy.typing as npt
 import pandas as pd
 from torch import Tensor
 
+from pipelines._recipe import made_from
+from pipelines._stage import shell
 from zfrepro import config, files
 from zfrepro.analysis import strongest
 from zfrepro.analysis.bootstrap import Interval
 from zfrepro.analysis.deconv import Deconvnet
 from zfrepro.analysis.sample import balanced
 from zfrepro.config import Config
-from zfrepro.data.store import PreparedSet, Split
+from zfrepro.data.store import Split
 from zfrepro.fingerprint import fingerprint
-from zfrepro.models.memory import keep_freed_memory
 from zfrepro.training.trained import Trained, centred, load
 
 RESULTS = config.ROOT / "results"
@@ -32,28 +32,13 @@ Show = Callable[[Ints], npt.NDArray[np.float32]]
 def stage(name: str, description: str | None, run: Callable[[Config], None], figure: str) -> None:
     """The command of stage `name`: `run` with its section of conf/analysis.yaml.
 
-    What it was made from goes beside the `figure` it draws. What the user can mend ends it with one
-    line; a bug keeps its traceback.
+    What it was made from goes beside the `figure` it draws.
     """
     argparse.ArgumentParser(description=description).parse_args()
-    files.exit_on_signals()
-    files.die_with_parent()
-    keep_freed_memory()
-    try:
+    with shell(keep_memory=True):
         settings = config.load(config.CONFIGS / "analysis.yaml")[name]
         run(settings)
         files.write_json(RESULTS / "figures" / figure / "recipe.json", made_from(name, settings))
-    except (OSError, ValueError) as error:
-        sys.exit(f"error: {error}")
-
-
-def made_from(name: str, settings: Config) -> Config:
-    """A stage's settings, and the fingerprints of the networks that they name and of the images."""
-    text = json.dumps(settings)
-    networks = [path.parent.name for path in sorted(RUNS.glob("*/run.json"))]
-    fingerprints = {n: recipe(n)["fingerprint"] for n in networks if f'"{n}"' in text}
-    data = PreparedSet.open(RESULTS / "prepared" / "source").manifest["digest"]
-    return {"stage": name, **settings, "fingerprints": fingerprints, "data": data}
 
 
 def trained(network: str) -> Trained:

@@ -3,7 +3,6 @@
 import argparse
 import json
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,11 +12,11 @@ import numpy as np
 import pandas as pd
 import torch
 
+from pipelines._stage import shell
 from zfrepro import config, files
 from zfrepro.config import Config
 from zfrepro.data.store import ABSENT, PreparedSet, Split
 from zfrepro.fingerprint import fingerprint
-from zfrepro.models.memory import keep_freed_memory
 from zfrepro.training.trained import Trained, load
 from zfrepro.transfer import features, probe
 from zfrepro.transfer.protocol import Fold, Labels, draw
@@ -25,7 +24,7 @@ from zfrepro.transfer.protocol import Fold, Labels, draw
 RESULTS = config.ROOT / "results"
 COLUMNS = [
     "set", "arm", "classifier", "layer", "images_a_class", "fold", "seed", "accuracy", "strength",
-    "classes", "fewest_tested",
+    "classes", "fewest_tested", "numbers",
 ]  # fmt: skip
 
 Row = dict[str, Any]
@@ -41,21 +40,13 @@ class UnfitError(ValueError):
 
 
 def stage(description: str | None, run: Callable[..., None], names: Sequence[str] = ()) -> None:
-    """The command of a stage: `run` with conf/transfer.yaml, and with one of `names` if given.
-
-    What the user can mend ends it with one line; a bug keeps its traceback.
-    """
+    """The command of a stage: `run` with conf/transfer.yaml, and with one of `names` if given."""
     parser = argparse.ArgumentParser(description=description)
     if names:
         parser.add_argument("set", choices=names)
     chosen = vars(parser.parse_args()).values()
-    files.exit_on_signals()
-    files.die_with_parent()
-    keep_freed_memory()
-    try:
+    with shell(keep_memory=True):
         run(config.load(config.CONFIGS / "transfer.yaml"), *chosen)
-    except (OSError, ValueError, files.LockedError) as error:
-        sys.exit(f"error: {error}")
 
 
 class Network:
@@ -131,7 +122,8 @@ class Classes(Target):
             path = self.features(self.split, [layer])[layer]
             strengths = self._settings["strengths"][classifier]
             found = probe.accuracy(path, fold, self.labels, classifier, strengths)
-            return dict(zip(("accuracy", "strength"), found, strict=True))
+            numbers = np.load(path, mmap_mode="r").shape[1]  # of an image, all of them used
+            return dict(zip(("accuracy", "strength", "numbers"), (*found, numbers), strict=True))
 
         name = f"{layer}-{classifier}"
         found = kept(self.network.folder / f"folds-{self._mark}", name, fold, work)
@@ -170,7 +162,7 @@ def kept(folder: Path, name: str, fold: Fold, work: Callable[[Path], Row]) -> Ro
         folder: of all that decides it but for `name` and the fold.
         work: gets a folder that is its own, and outlives a kill, until it has finished.
     """
-    stem = f"{name}-{fold.images_a_class}-{fold.number}"
+    stem = _stem(name, fold)
     path, own = folder / f"{stem}.json", folder / stem
     if not path.is_file():
         with files.exclusive(own, stem):
@@ -178,6 +170,15 @@ def kept(folder: Path, name: str, fold: Fold, work: Callable[[Path], Row]) -> Ro
             shutil.rmtree(own)
     found: Row = json.loads(path.read_text(encoding="utf-8"))
     return found
+
+
+def is_kept(folder: Path, name: str, fold: Fold) -> bool:
+    """Whether `kept` has nothing to do."""
+    return (folder / f"{_stem(name, fold)}.json").is_file()
+
+
+def _stem(name: str, fold: Fold) -> str:
+    return f"{name}-{fold.images_a_class}-{fold.number}"
 
 
 def write_folds(rows: Sequence[Row], path: Path) -> None:

@@ -31,7 +31,8 @@ VOC = (
 LAYERS = (
     "Layer k is what layer k + 1 sees: after ReLU, pooling and normalisation; all of its numbers, "
     "minus the training images' mean, divided by their mean length. SVM: linear, squared hinge, "
-    "one against the rest. C chosen by cross-validation within the training images: {counts}."
+    "one against the rest. C chosen by cross-validation within the training images: {counts}. "
+    "Numbers that a layer has of an image, which bound what those above can know: {numbers}."
 )
 
 
@@ -85,7 +86,9 @@ def _write_layers(settings: Config) -> None:
     said = ", ".join(f"{count} training images a class of {name}" for name, count in counts.items())
     table = transfer.layers(folds, counts)
     names = {"caltech101": "Caltech-101", "caltech256": "Caltech-256"}
-    note = f"{FOLDS} {LAYERS.format(counts=said)}" if len(folds) else NO_SET
+    sizes = folds.drop_duplicates("layer").dropna(subset="numbers")
+    numbers = ", ".join(f"{line.layer} {line.numbers:,.0f}" for line in sizes.itertuples())
+    note = f"{FOLDS} {LAYERS.format(counts=said, numbers=numbers)}" if len(folds) else NO_SET
     _write(table, 7, names, note, "Table 7: features of each layer", "accuracy")
 
 
@@ -129,6 +132,13 @@ def _write_figure(settings: Config) -> None:
     }
     files.write_json(FIGURE / "measures.json", measures)
     files.atomic_write(FIGURE / "report.md", _report(folds, found))
+    files.write_json(FIGURE / "recipe.json", {"stage": "tables", **_of(settings, "caltech256")})
+
+
+def _of(settings: Config, name: str) -> Config:
+    """The settings that the folds of one set were made with."""
+    shared = ("network", "seed", "layer", "strengths", "scratch")
+    return {**{key: settings[key] for key in shared}, name: settings[name]}
 
 
 def _report(folds: pd.DataFrame, found: pd.DataFrame) -> str:

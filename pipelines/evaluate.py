@@ -7,16 +7,16 @@ results/naive/<classifier>.json; and results/figures/confusion/<experiment>.png.
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from pipelines._stage import shell
 from zfrepro import config, files
 from zfrepro.data.naive import naive_errors
 from zfrepro.data.store import PreparedSet
 from zfrepro.evaluate import evaluated
-from zfrepro.models.memory import keep_freed_memory
 from zfrepro.report import confusion, tables
 from zfrepro.training import predictions
 from zfrepro.training.trained import load
@@ -41,9 +41,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("experiments", nargs="*", help="all of conf/experiment/ if none is named")
     experiments = parser.parse_args().experiments or config.options("experiment")
-    files.exit_on_signals()
-    files.die_with_parent()
-    keep_freed_memory()
+    with shell(keep_memory=True):
+        run(experiments)
+
+
+def run(experiments: Sequence[str]) -> None:
     prepared = PreparedSet.open(RESULTS / "prepared" / "source")
     rows = [_trained_row(name, prepared) for name in experiments]
     table = pd.DataFrame([*rows, *_naive_rows(prepared)])

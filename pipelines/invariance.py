@@ -124,16 +124,16 @@ def shift_table(table: pd.DataFrame, crop: int, settings: Config) -> pd.DataFram
     `small` is over small transformations, NaN for a kind without such; `whole` over all.
     """
     most = most_of(settings["small"], crop)
-    parts = []
-    for (network, kind, layer), rows in table.groupby(["network", "kind", "layer"], sort=False):
+    keys, parts = ["network", "kind", "layer"], []
+    for network, kind, layer in table[keys].drop_duplicates().to_numpy().tolist():
+        rows = table[table["network"] == network]
         shifts = {
             name: invariance.mean_shift(rows, layer, kind, reach)
             for name, reach in (("small", most.get(kind, 0.0)), ("whole", np.inf))
         }
         found = pd.DataFrame(shifts).rename_axis("image").reset_index()
         parts.append(found.assign(network=network, kind=kind, layer=layer))
-    columns = ["network", "kind", "layer", "image", "small", "whole"]
-    return pd.concat(parts, ignore_index=True)[columns]
+    return pd.concat(parts, ignore_index=True)[[*keys, "image", "small", "whole"]]
 
 
 def measures(shifts: Shifts, images: int) -> dict[str, float]:

@@ -6,13 +6,14 @@ counts them. A profile without transfer sets has empty lists.
 """
 
 import argparse
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from pipelines._recipe import made_from
+from pipelines._stage import shell
 from zfrepro import config, files
 from zfrepro.config import Config
 from zfrepro.cores import cores
@@ -35,12 +36,10 @@ COLUMNS = {
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
-    files.exit_on_signals()
-    files.die_with_parent()
-    try:
-        run(config.load(config.CONFIGS / "analysis.yaml")["overlap"])
-    except (OSError, ValueError, files.LockedError) as error:
-        sys.exit(f"error: {error}")
+    with shell():
+        settings = config.load(config.CONFIGS / "analysis.yaml")["overlap"]
+        run(settings)
+        files.write_json(FIGURES / "recipe.json", made_from("overlap", settings, present()))
 
 
 def run(settings: Config) -> None:
@@ -57,8 +56,6 @@ def run(settings: Config) -> None:
     )
     summary = pd.DataFrame([counts(name, each, pairs) for name, each in sets.items()])
     report(summary, pairs, sets, train, settings)
-    digests = {name: each.manifest["digest"] for name, each in {"source": source, **sets}.items()}
-    files.write_json(FIGURES / "recipe.json", {"stage": "overlap", **settings, "data": digests})
 
 
 def present() -> list[str]:

@@ -7,10 +7,10 @@ are the same in every profile.
 import argparse
 import os
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
+from pipelines._stage import shell
 from zfrepro import config, files
 from zfrepro.cores import cores
 from zfrepro.data.prepare import names_of, prepare
@@ -26,12 +26,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("set", help="a file's stem in results/configs/sets/")
     name = parser.parse_args().set
-    files.exit_on_signals()
-    files.die_with_parent()
-    try:
+    with shell():
         run(name, config.load(config.CONFIGS / "sets" / f"{name}.yaml"))
-    except (OSError, ValueError, files.LockedError) as error:
-        sys.exit(f"error: {error}")
 
 
 def run(name: str, data: dict[str, Any]) -> None:

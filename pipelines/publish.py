@@ -1,7 +1,8 @@
-"""Stage `publish`: files in MLflow whatever run, figure or fold is not there yet, or not whole.
+"""Stage `publish`: files in MLflow what is not there, or not whole: trainings, figures, tables,
+folds and the verdicts on the paper's claims.
 
-Writes results/published.json: fingerprint and MLflow run of each experiment, figure and set. A
-store that does not answer fails the stage, so the next `dvc repro` tries again.
+Writes results/published.json: fingerprint and MLflow run of each. A store that does not answer
+fails the stage, so the next `dvc repro` tries again.
 """
 
 import argparse
@@ -10,24 +11,35 @@ import sys
 from pathlib import Path
 
 from zfrepro import config, files
-from zfrepro.tracking import Folds, Record, RecordError, Result, publish, publish_results
+from zfrepro.tracking import (
+    Folds,
+    Record,
+    RecordError,
+    Result,
+    of_claims,
+    publish,
+    publish_results,
+    register_best,
+)
 
 RESULTS = config.ROOT / "results"
 RUNS = RESULTS / "runs"
 ERRORS = RESULTS / "errors"  # of stage `evaluate`
-FIGURES = RESULTS / "figures"
+CLAIMS = RESULTS / "report" / "claims.json"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("experiments", nargs="*", help="all of conf/experiment/ if none is named")
-    experiments = parser.parse_args().experiments or config.options("experiment")
+    named = parser.parse_args().experiments
+    experiments = named or config.options("experiment")
     files.exit_on_signals()
     files.die_with_parent()
     try:
-        records = [_record(name) for name in experiments]
-        published = publish(records, _evaluated(experiments))
-        published += publish_results(_figures(), _folds(), records[0].config["tracking"])
+        records, errors = [_record(name) for name in experiments], _evaluated(experiments)
+        published = publish(records, errors)
+        published += publish_results(_results(), _folds(), records[0].config["tracking"])
+        registered = None if named else register_best(records, errors)  # the best of all
     except RecordError as error:
         sys.exit(f"error: {error}")
     except Exception as error:
@@ -36,6 +48,8 @@ def main() -> None:
         )
     for run in published:
         print(f"{run.experiment:32} {run.action:10} {run.run_id}")
+    if registered:
+        print(f"models:/zfnet@best is {registered.experiment}, version {registered.version}")
     runs = {
         run.experiment: {"fingerprint": run.fingerprint, "run_id": run.run_id} for run in published
     }
@@ -50,9 +64,13 @@ def _record(name: str) -> Record:
     return Record.read(RUNS / name, config.load(own) if own.is_file() else None)
 
 
-def _figures() -> list[Result]:
-    """Those that a stage has finished; a picture without a recipe belongs to some table."""
-    return [Result.read(path.parent) for path in sorted(FIGURES.glob("*/recipe.json"))]
+def _results() -> list[Result]:
+    """Figures that a stage has finished (a picture without a recipe belongs to some table), the
+    paper's tables, and the claims once they are judged.
+    """
+    figures = [Result.read(path.parent) for path in sorted(RESULTS.glob("figures/*/recipe.json"))]
+    tables = [Result.of_table(path) for path in sorted(RESULTS.glob("tables/table*.csv"))]
+    return [*figures, *tables, *([of_claims(CLAIMS)] if CLAIMS.is_file() else [])]
 
 
 def _folds() -> list[Folds]:

@@ -6,11 +6,20 @@ null` for one that the profile has not, and transfer.yaml, what is done with the
 figures, results/configs/analysis.yaml.
 """
 
+import argparse
+
+from pipelines._stage import shell
 from zfrepro import config
 from zfrepro.files import atomic_write
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    with shell():
+        run()
+
+
+def run() -> None:
     shared = None
     for name in config.options("experiment"):
         resolved = config.compose_experiment(name)

@@ -8,7 +8,8 @@ import argparse
 import shutil
 
 from pipelines import _transfer_tables
-from zfrepro import config, files
+from pipelines._stage import shell
+from zfrepro import config
 from zfrepro.report import networks, tables
 from zfrepro.report.networks import TEST5, TOP1, TOP5, TRAIN
 
@@ -38,8 +39,11 @@ TABLES = {
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
-    files.exit_on_signals()
-    files.die_with_parent()
+    with shell():
+        run()
+
+
+def run() -> None:
     shutil.rmtree(RESULTS / "ensembles", ignore_errors=True)
     source = networks.Networks(RESULTS)
     for name, (rows, metrics, title) in TABLES.items():

@@ -6,7 +6,11 @@ splits.parquet, the images of each fold; of VOC 2012 average_precision.csv, scor
 results files of the devkit's format, submission/<classifier>/.
 """
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
+from multiprocessing import parent_process
 from pathlib import Path
 
 import numpy as np
@@ -21,17 +25,21 @@ from pipelines._transfer import (
     Row,
     Target,
     is_absent,
+    is_kept,
     kept,
     stage,
     write_folds,
 )
 from zfrepro import config, files
 from zfrepro.config import Config
+from zfrepro.cores import cores
+from zfrepro.data.store import PreparedSet
+from zfrepro.data.workers import worker_processes
 from zfrepro.fingerprint import fingerprint
 from zfrepro.transfer import protocol, scratch, voc
 from zfrepro.transfer.coordinates import scaled
 from zfrepro.transfer.probe import fitted
-from zfrepro.transfer.protocol import Fold
+from zfrepro.transfer.protocol import Fold, Labels
 
 OUT = RESULTS / "transfer"
 SETS = ("caltech101", "caltech256", "voc2012")
@@ -57,26 +65,44 @@ def _classes(settings: Config, name: str, network: Network) -> Iterator[Row]:
         protocol.table(drawn.values(), target.split.paths).to_parquet(path, index=False)
     for fold in tqdm(folds, desc=f"{name}, pretrained", unit="fold"):
         yield target.probed(fold, settings["layer"], "softmax")
-    trainings = tqdm(again, desc=f"{name}, scratch", unit="fold")
-    yield from _scratch(target, settings["scratch"], trainings)
+    yield from _scratch(target, settings["scratch"], again)
 
 
-def _scratch(target: Classes, settings: Config, folds: Iterable[Fold]) -> Iterator[Row]:
-    """The same net from random weights; those of a fold are drawn from its seed and number."""
+def _scratch(target: Classes, settings: Config, folds: Sequence[Fold]) -> Iterator[Row]:
+    """The same net from random weights; those of a fold are drawn from its seed and number.
+
+    Without a GPU the folds are trained side by side: on a core each a small net is faster.
+    """
     experiment = target.network.config
     parts = {key: experiment[key] for key in ("model", "crop", "training")}
     mark = fingerprint({**parts, **target.drawn, "scratch": settings}, ["zfrepro.transfer.scratch"])
-    for fold in folds:
+    folder = config.CHECKPOINTS / mark
+    new = [fold for fold in folds if not is_kept(folder, "scratch", fold)]
+    beside = 1 if torch.cuda.is_available() else max(1, min(cores(), len(new)))
+    task = partial(_trained, folder, experiment, settings, target.prepared, target.labels, beside)
+    with ExitStack() as stack:
+        each: Callable[..., Iterator[Row]] = map
+        if beside > 1:
+            each = stack.enter_context(worker_processes(beside)).map
+        found = tqdm(each(task, folds), f"{target.name}, scratch", len(folds), unit="fold")
+        for fold, row in zip(folds, found, strict=True):
+            yield target.row(fold, arm="scratch", classifier="softmax") | row
 
-        def work(folder: Path, fold: Fold = fold) -> Row:
-            return {
-                "accuracy": scratch.accuracy(
-                    experiment, settings, target.prepared, fold, target.labels, folder
-                )
-            }
 
-        found = kept(config.CHECKPOINTS / mark, "scratch", fold, work)
-        yield target.row(fold, arm="scratch", classifier="softmax") | found
+def _trained(
+    folder: Path, experiment: Config, settings: Config, prepared: PreparedSet, labels: Labels,
+    beside: int, fold: Fold,
+) -> Row:  # fmt: skip
+    def work(own: Path) -> Row:
+        found = scratch.accuracy(experiment, settings, prepared, fold, labels, own, beside)
+        return {"accuracy": found}
+
+    try:
+        return kept(folder, "scratch", fold, work)
+    except SystemExit as stop:
+        if parent_process():  # a worker would go on with the next fold
+            os._exit(int(stop.code or 0))
+        raise
 
 
 def _voc(settings: Config, name: str, network: Network) -> Iterator[Row]:
@@ -95,7 +121,7 @@ def _voc(settings: Config, name: str, network: Network) -> Iterator[Row]:
         model, strength = fitted(
             found, shown, classifier, settings["strengths"][classifier], voc.mean_average_precision
         )
-        scores = model.scores(found.test)
+        scores = found.scores(model)
         if classifier == "softmax":
             scores = torch.from_numpy(scores).softmax(1).numpy()
         folder = OUT / name / "submission" / classifier

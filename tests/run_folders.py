@@ -81,7 +81,9 @@ def save_weights(path: Path) -> torch.nn.Module:
     return net.eval()
 
 
-def write_run(folder: Path, cfg: Config, fingerprint: str = "f" * 16) -> Path:
+def write_run(
+    folder: Path, cfg: Config, fingerprint: str = "f" * 16, revision: str | None = "abc123"
+) -> Path:
     """The files that `zfrepro.train` leaves in `run/`."""
     folder.mkdir(parents=True)
     rows = epochs(cfg["training"]["epochs"])
@@ -97,7 +99,7 @@ def write_run(folder: Path, cfg: Config, fingerprint: str = "f" * 16) -> Path:
         "profile": cfg["profile"],
         "seed": cfg["seed"],
         "parameters": 1234,
-        "git_revision": "abc123",
+        "git_revision": revision,
         "started": "2024-01-01T00:00:00+00:00",
         "finished": "2024-01-01T00:00:10+00:00",
         "data": MANIFEST,

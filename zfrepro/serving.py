@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 from PIL import Image
+from torch import Tensor
 
 from zfrepro.data.decode import Pixels, decode, fit
 from zfrepro.training.trained import Trained, load, probabilities, views
@@ -53,11 +54,6 @@ class Classifier:
         table = torch.cat(rows).double().numpy() if rows else np.empty((0, len(self.labels)))
         return pd.DataFrame(table, columns=self.labels)
 
-    def mean_picture(self) -> Image.Image:
-        """The training set's mean image."""
-        pixels = self.trained.mean.round().clamp(0, 255).byte()
-        return Image.fromarray(pixels.numpy())
-
     def _prepare(self, images: Sequence[Any], start: int) -> Pixels:
         """The next images from `start` on, uint8 (B, S, S, 3)."""
         size, resize_filter = self.trained.image_size, self.trained.resize_filter
@@ -75,6 +71,11 @@ def unique_labels(classes: Sequence[tuple[str, str]]) -> list[str]:
     """Class names, with the id behind those that two classes share (ImageNet has two cranes)."""
     shared = Counter(name for _, name in classes)
     return [name if shared[name] == 1 else f"{name} ({key})" for key, name in classes]
+
+
+def mean_picture(mean: Tensor) -> Image.Image:
+    """The training set's mean image (S, S, 3)."""
+    return Image.fromarray(mean.round().clamp(0, 255).byte().numpy())
 
 
 def as_list(images: Any) -> list[Any]:

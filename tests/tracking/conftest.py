@@ -7,11 +7,11 @@ import pytest
 
 from zfrepro.tracking.settings import tame_mlflow
 
-tame_mlflow(timeout=5, retries=0)
+tame_mlflow(timeout=30, retries=0)
 
 from mlflow import MlflowClient  # noqa: E402
 
-from tests.tracking.place import Place  # noqa: E402
+from tests.tracking.place import Place, free_port  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -31,9 +31,7 @@ def place(tmp_path: Path, empty_database: Path) -> Place:
 @pytest.fixture
 def dead_uri() -> str:
     """A port that refuses."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{free.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 @pytest.fixture

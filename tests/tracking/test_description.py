@@ -15,6 +15,10 @@ def test_own_and_published_errors_side_by_side() -> None:
     assert "| validation top-1 | 22.5 | 38.4 |" in note
     assert "| training top-1 | 20.0 | – |" in note
     assert "compare the order of rows" in note
+    assert "ten crops" not in note
+    evaluated = description.note(cfg, epochs()[-1] | {"val/top1_ten_crops": 20.0})
+    assert "| validation top-1 | 22.5 | 20.0 | 38.4 |" in evaluated
+    assert "| training top-1 | 20.0 | – | – |" in evaluated
     full = description.note(cfg | {"profile": "paper"}, epochs()[-1])
     assert "compare the order of rows" not in full
     assert description.published(cfg) == {"paper/val_top1": 38.4, "paper/val_top5": 16.5}
@@ -53,5 +57,6 @@ def test_the_saved_view_is_what_the_page_reads() -> None:
     state = json.loads(zlib.decompress(base64.b64decode(packed)))
     assert kind == "deflate"
     order = state["columnOrder"]
-    own, paper = order.index("metrics.`val/top1`"), order.index("metrics.`paper/val_top1`")
-    assert paper == own + 1
+    for name in ("val/top1", "val/top5", "train/top1"):
+        own = order.index(f"metrics.`{name}_ten_crops`")
+        assert order[own + 1] == f"metrics.`paper/{name.replace('/', '_')}`"

@@ -2,8 +2,12 @@
 
 import json
 import logging
+import re
+import resource
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +44,11 @@ def test_a_training_is_filed_whole(place: Place, monkeypatch: pytest.MonkeyPatch
     assert data.dataset.name == "miniature"
     assert json.loads(data.dataset.profile) == {"train_images": 300, "val_images": 100}
     files = {file.path for file in place.client.list_artifacts(run.info.run_id)}
-    assert files == {"config.yaml", "run.json", "epochs.csv", "metrics.json", "learning_curves.png"}
+    assert files == {
+        "config.yaml", "run.json", "epochs.csv", "metrics.json", "learning_curves.png", "previews"
+    }  # fmt: skip
+    picture = f"get-artifact?path=previews/learning_curves.png&run_uuid={run.info.run_id}"
+    assert picture in run.data.tags["mlflow.note.content"]
     assert sorted(path.name for path in place.folder.iterdir()) == [
         "mlartifacts", "mlflow.db", "mlflow.db.lock", "run",
     ]  # fmt: skip
@@ -212,6 +220,53 @@ def test_a_store_that_fails_for_a_while_gets_all_in_the_end(
         tracker.finish(folder)
     assert len(caplog.records) == 1
     assert place.run().info.status == "FINISHED"
+    assert place.curve() == [(epoch, 90 / epoch) for epoch in range(1, 5)]
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file can be written beyond its first page: SQLite says that the disk is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_database_on_a_full_disk_is_one_warning(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    cfg = run_config(place.tracking)
+    folder = write_run(place.folder / "run", cfg)
+    with tracking.track(cfg, FINGERPRINT, MANIFEST) as tracker:
+        tracker.log_epoch(epochs()[0])
+        wait_for(lambda: bool(place.runs()) and place.curve() == [(1, 90.0)])
+        with full_disk():
+            for row in epochs()[1:]:
+                tracker.log_epoch(row)
+            tracker.finish(folder)
+    (warning,) = caplog.records
+    assert re.search(r"disk I/O error|disk is full", warning.message)
+    (published,) = tracking.publish([Record.read(folder)])
+    assert published.action == "completed"
+    assert place.curve() == [(epoch, 90 / epoch) for epoch in range(1, 5)]
+
+
+def test_artifacts_that_cannot_be_written_are_one_warning(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    blocked = place.folder / "mlartifacts"
+    blocked.write_text("where a folder should be")
+    cfg = run_config(place.tracking)
+    folder = write_run(place.folder / "run", cfg)
+    train(cfg, epochs(), folder)
+    assert len(caplog.records) == 1
+    blocked.unlink()
+    (published,) = tracking.publish([Record.read(folder)])
+    assert published.action == "completed"
+    files = {file.path for file in place.client.list_artifacts(published.run_id)}
+    assert {"config.yaml", "learning_curves.png"} <= files
     assert place.curve() == [(epoch, 90 / epoch) for epoch in range(1, 5)]
 
 

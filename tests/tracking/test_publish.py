@@ -1,12 +1,16 @@
 """Runs filed from their folders."""
 
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.run_folders import epochs, run_config, write_run
-from tests.tracking.place import FINGERPRINT, KEYS, Place, train
+from tests.tracking.place import FINGERPRINT, KEYS, Place, content, train
 from zfrepro import tracking
+from zfrepro.config import ROOT
+from zfrepro.provenance import git_revision
 from zfrepro.tracking import Record, RecordError
 
 
@@ -34,6 +38,28 @@ def test_publishing_again_changes_nothing(place: Place) -> None:
     assert [run.action for run in second] == ["unchanged", "unchanged"]
     assert [run.run_id for run in first] == [run.run_id for run in second]
     assert place.rows() == before
+
+
+def test_an_empty_store_is_filled_with_what_the_live_runs_had(
+    place: Place, empty_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but times: of a live run they are the clock's. The machine's load is seen live alone."""
+    monkeypatch.setattr(sys.modules["zfrepro.tracking.publish"], "MANY", 2)  # a process draws
+    cfgs = [run_config(place.tracking | {"system": 0.1}, name) for name in ("tab3_a", "tab3_b")]
+    folders = []
+    for cfg in cfgs:
+        name, revision = str(cfg["name"]), git_revision(ROOT)
+        folders.append(write_run(place.folder / name, cfg, FINGERPRINT, revision))
+        train(cfg, epochs(), folders[-1])
+    live = content(place.tracking["uri"])
+    assert [run["name"] for run in live] == [("table3", "tab3_a"), ("table3", "tab3_b")]
+    assert all(run["models"] and len(run["files"]) == 6 for run in live)
+    shutil.rmtree(place.folder / "mlartifacts")
+    shutil.copy(empty_database, place.database)
+    records = [Record.read(folder) for folder in folders]
+    for actions in (["created", "created"], ["unchanged", "unchanged"]):
+        assert [run.action for run in tracking.publish(records)] == actions
+        assert content(place.tracking["uri"]) == live
 
 
 def test_publish_completes_what_a_broken_store_left(place: Place) -> None:
@@ -67,7 +93,10 @@ def test_publish_adds_what_an_evaluation_found(place: Place) -> None:
     tracking.publish([record])
     for value in (20.0, 21.0):
         tracking.publish([record], {"tab3_zfnet": {"val/top1_ten_crops": value}})
-        assert place.run().data.metrics["val/top1_ten_crops"] == value
+        data = place.run().data
+        assert data.metrics["val/top1_ten_crops"] == value
+        line = f"| validation top-1 | &emsp;22.5 | &emsp;{value} | &emsp;38.4 |"
+        assert line in data.tags["mlflow.note.content"]
 
 
 def test_publish_leaves_out_runs_whose_tracking_is_off(place: Place) -> None:

@@ -91,7 +91,7 @@ def test_what_is_held_out_decides_nothing_of_the_classifier(features: Tensor) ->
     for name, loss in LOSSES.items():
         masked = fit(features, held, loss, 1.0)
         without = fit(features[:60], PRESENCE[:60], loss, 1.0)
-        np.testing.assert_allclose(masked.weights, without.weights, atol=1e-4, err_msg=name)
+        np.testing.assert_allclose(masked.weights, without.weights, atol=1e-3, err_msg=name)
 
 
 def test_parts_hold_every_class_alike() -> None:

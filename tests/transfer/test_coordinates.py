@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from zfrepro.transfer.classifiers import LOSSES, fit
+from zfrepro.transfer.classifiers import LOSSES, Linear, fit
 from zfrepro.transfer.coordinates import RIDGE, coordinates
 
 IMAGES, NUMBERS = 50, 300
@@ -40,7 +40,9 @@ def test_products_and_distances_are_kept(path: Path) -> None:
         assert found.train.square().sum(1).mean() == pytest.approx(1 + RIDGE, abs=1e-5)
         expected = x @ x.T + RIDGE * torch.eye(25)
         np.testing.assert_allclose(found.train @ found.train.T, expected, atol=1e-5)
-        np.testing.assert_allclose(found.test @ found.train.T, y @ x.T, atol=1e-5)
+        # weights that are the training images score another image by its products with them
+        images = Linear(found.train.T, torch.zeros(25))
+        np.testing.assert_allclose(found.scores(images), y @ x.T, atol=1e-5)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -49,7 +51,7 @@ def test_a_classifier_scores_as_on_the_features(path: Path, loss: str) -> None:
     x, y = directly(path)
     expected = fit(x, presence, LOSSES[loss], 10.0).scores(y)
     found = coordinates(path, TRAIN, TEST)
-    scores = fit(found.train, presence, LOSSES[loss], 10.0).scores(found.test)
+    scores = found.scores(fit(found.train, presence, LOSSES[loss], 10.0))
     np.testing.assert_allclose(scores, expected, atol=5e-3)
 
 
@@ -59,12 +61,15 @@ def test_few_numbers_stay_as_they_are(tmp_path: Path) -> None:
     found = coordinates(tmp_path / "few.npy", TRAIN, TEST)
     x, y = directly(tmp_path / "few.npy")
     np.testing.assert_allclose(found.train, x, atol=1e-5)
-    np.testing.assert_allclose(found.test, y, atol=1e-5)
+    same = Linear(torch.eye(7), torch.zeros(7))
+    np.testing.assert_allclose(found.scores(same), y, atol=1e-5)
 
 
 def test_a_dead_layer_gives_zeros(tmp_path: Path) -> None:
     for numbers in (7, NUMBERS):
         np.save(tmp_path / "dead.npy", np.zeros((IMAGES, numbers), np.float32))
         found = coordinates(tmp_path / "dead.npy", TRAIN, TEST)
-        assert found.test.abs().max() == 0
+        bias = torch.tensor([1.0, 2.0])
+        model = Linear(torch.ones(found.train.shape[1], 2), bias)
+        assert (found.scores(model) == bias.numpy()).all()
         assert found.train.abs().max() <= 1.01 * RIDGE**0.5

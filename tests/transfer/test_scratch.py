@@ -39,13 +39,14 @@ def experiment() -> dict[str, Any]:
 
 def test_a_fold_is_a_prepared_set(prepared: PreparedSet, labels: Labels, fold: Fold) -> None:
     whole = prepared.split("all")
-    found = scratch.FoldSet(prepared, whole, fold, labels, repeats=3)
+    found = scratch.FoldSet(prepared, whole, fold, labels, size=3 * 16 + 4)
     train, val = found.split("train"), found.split("val")
     assert [name for name, _ in found.classes] == list(target_sets.CLASSES[1:])
-    assert len(train) == 3 * 16
-    np.testing.assert_array_equal(train.read([17]), whole.read(fold.train[[1]]))
+    assert len(train) == 3 * 16 + 4
+    assert np.bincount(train.labels).tolist() == [13, 13, 13, 13]
+    np.testing.assert_array_equal(train.read([4]), whole.read(fold.train[[1]]))
     np.testing.assert_array_equal(val.read([2]), whole.read(fold.test[[2]]))
-    assert train.labels[:5].tolist() == [0, 0, 0, 0, 1]
+    assert train.labels[[0, 12, 13, 51]].tolist() == [0, 0, 1, 3]
     np.testing.assert_allclose(found.mean, whole.read(fold.train).mean(0), atol=1e-3)
 
 

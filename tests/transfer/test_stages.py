@@ -1,89 +1,125 @@
 """The stages `transfer` and `probe`: whole, killed in the middle, and without their images."""
 
-import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from tests.project import Project, copy_project
+from pipelines import _transfer, probe, transfer
 from tests.transfer import target_sets
-from zfrepro import config
+from zfrepro import config, files
+from zfrepro.data.store import ABSENT
 
 CLASSES256 = ("001.ak47", "002.backpack", "003.bear", "004.bonsai", "257.clutter")
 
 
+SETTINGS = config.compose_transfer(["transfer=smoke"])
+
+
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three small sets, and a network that has learned nothing."""
-    project = copy_project(tmp_path_factory.mktemp("project"))
-    assert project.run("pipelines.resolve").returncode == 0
-    results = project.root / "results"
-    cfg = config.load(results / "configs" / "tab3_zfnet.yaml")
+    results = tmp_path_factory.mktemp("project") / "results"
+    cfg = config.compose_experiment("tab3_zfnet", ["profile=smoke", "model.width=0.125"])
     prepared = target_sets.caltech(results / "prepared" / "caltech101")
     target_sets.caltech(results / "prepared" / "caltech256", classes=CLASSES256)
     target_sets.voc(results / "prepared" / "voc2012")
     network = target_sets.network(cfg, prepared.mean)
     target_sets.write_run(results / "runs" / "tab3_zfnet", cfg, network)
-    return project
+    return results
 
 
-def folds(project: Project, folder: str) -> pd.DataFrame:
-    return pd.read_csv(project.root / "results" / folder / "folds.csv")
+@pytest.fixture
+def results(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The stages at a `results` of their own."""
+    monkeypatch.setattr(config, "CHECKPOINTS", made.parent / ".checkpoints")
+    for stage in (_transfer, transfer, probe):
+        monkeypatch.setattr(stage, "RESULTS", made)
+    monkeypatch.setattr(transfer, "OUT", made / "transfer")
+    return made
 
 
-def test_a_set_gives_folds_of_both_arms_and_finished_ones_are_found_again(project: Project) -> None:
-    done = project.run("pipelines.transfer", "caltech101")
-    assert done.returncode == 0, done.stderr
-    found = folds(project, "transfer/caltech101")
-    assert found["arm"].tolist() == ["pretrained"] * 4 + ["scratch"]
-    assert found["images_a_class"].tolist() == [2, 2, 4, 4, 4]
+def folds(results: Path, folder: str) -> pd.DataFrame:
+    return pd.read_csv(results / folder / "folds.csv")
+
+
+def test_a_set_gives_folds_of_both_arms_and_finished_ones_are_found_again(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "cores", lambda: 2)
+    mine = {**SETTINGS["caltech101"], "scratch": {"images_a_class": [4], "folds": 2}}
+    settings = {**SETTINGS, "caltech101": mine}
+    transfer.run(settings, "caltech101")
+    found = folds(results, "transfer/caltech101")
+    assert found["arm"].tolist() == ["pretrained"] * 4 + ["scratch"] * 2
+    assert found["images_a_class"].tolist() == [2, 2, 4, 4, 4, 4]
     assert set(found["classes"]) == {5}  # the background counts as one
-    splits = pd.read_parquet(project.root / "results/transfer/caltech101/splits.parquet")
+    splits = pd.read_parquet(results / "transfer/caltech101/splits.parquet")
     assert not splits.duplicated(["images_a_class", "fold", "image"]).any()
     pretrained = found[found["arm"] == "pretrained"]["accuracy"]
     assert pretrained.min() > 60  # the gratings are easy; chance is 20
-    kept = list((project.root / ".checkpoints").rglob("*-4-0.json"))
+    kept = list(config.CHECKPOINTS.rglob("*-4-0.json"))
     assert len(kept) == 2
     times = [path.stat().st_mtime_ns for path in kept]
     (path,) = (path for path in kept if path.name == "fc7-softmax-4-0.json")
     (path.parent / "fc7-softmax-2-1.json").unlink()  # killed in the middle of this fold
-    assert project.run("pipelines.transfer", "caltech101").returncode == 0
-    pd.testing.assert_frame_equal(folds(project, "transfer/caltech101"), found)
+    (scratch,) = config.CHECKPOINTS.rglob("scratch-4-1.json")
+    scratch.unlink()  # the one that is left is trained in this process
+    transfer.run(settings, "caltech101")
+    pd.testing.assert_frame_equal(folds(results, "transfer/caltech101"), found)
     assert [path.stat().st_mtime_ns for path in kept] == times
 
 
-def test_probes_and_voc_and_the_set_without_its_clutter(project: Project) -> None:
-    for command in (["transfer", "caltech256"], ["transfer", "voc2012"], ["probe"]):
-        done = project.run(f"pipelines.{command[0]}", *command[1:])
-        assert done.returncode == 0, done.stderr
-    assert set(folds(project, "transfer/caltech256")["classes"]) == {4}
-    probes = folds(project, "probe")
+@pytest.mark.parametrize(("train", "test"), [("train", "val"), ("val", "train")])
+def test_voc_trains_on_one_split_and_writes_the_devkits_files_of_the_other(
+    results: Path, train: str, test: str
+) -> None:
+    mine = {**SETTINGS["voc2012"], "train": [train], "test": [test]}
+    transfer.run({**SETTINGS, "voc2012": mine}, "voc2012")
+    out = results / "transfer" / "voc2012"
+    written = out / "submission" / "softmax"
+    for name in target_sets.OBJECTS:
+        lines = (written / f"comp1_cls_{test}_{name}.txt").read_text().splitlines()
+        assert len(lines) == 40
+    scores = pd.read_parquet(out / "scores.parquet")
+    truth = pd.read_parquet(results / "prepared" / "voc2012" / "objects.parquet")
+    truth = truth[truth["split"] == test]
+    assert scores["path"].tolist() == truth["path"].tolist()
+    shown = scores["logistic/bird"][(truth["bird"] == 1).to_numpy()].mean()
+    assert shown > scores["logistic/bird"][(truth["bird"] == -1).to_numpy()].mean()
+
+
+def test_a_split_is_not_trained_on_and_tested(results: Path) -> None:
+    mine = {**SETTINGS["voc2012"], "train": ["train", "val"], "test": ["val"]}
+    with pytest.raises(ValueError, match=r"voc2012.*share val"):
+        transfer.run({**SETTINGS, "voc2012": mine}, "voc2012")
+
+
+def test_probes_and_the_set_without_its_clutter(results: Path) -> None:
+    transfer.run(SETTINGS, "caltech256")
+    assert set(folds(results, "transfer/caltech256")["classes"]) == {4}
+    probe.run(SETTINGS)
+    probes = folds(results, "probe")
     assert len(probes) == 2 * 8 * 2  # sets, classifiers on layers, folds
-    files = project.root / "results" / "transfer" / "voc2012" / "submission" / "softmax"
-    assert sorted(path.name for path in files.iterdir()) == [
-        f"comp1_cls_val_{name}.txt" for name in target_sets.OBJECTS
-    ]
-    assert len((files / "comp1_cls_val_bird.txt").read_text().splitlines()) == 40
 
 
-def test_a_set_that_is_not_there_says_what_makes_it(project: Project) -> None:
-    folder = project.root / "results" / "prepared" / "voc2012"
-    hidden = folder.rename(folder.with_name("hidden"))
-    try:
-        done = project.run("pipelines.transfer", "voc2012")
-        assert done.returncode == 1
-        assert "dvc repro prepare@voc2012" in done.stderr
-        assert "Traceback" not in done.stderr
-        absent(folder)
-        assert project.run("pipelines.transfer", "voc2012").returncode == 0
-        assert folds(project, "transfer/voc2012").empty
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        hidden.rename(folder)
+def test_a_set_that_is_not_there_says_what_makes_it(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_transfer, "RESULTS", tmp_path)
+    monkeypatch.setattr(transfer, "OUT", tmp_path / "transfer")
+    (tmp_path / "runs").symlink_to(results / "runs")
+    with pytest.raises(FileNotFoundError, match="dvc repro prepare@voc2012"):
+        transfer.run(SETTINGS, "voc2012")
+    files.atomic_write(tmp_path / "prepared" / "voc2012" / ABSENT, "")
+    transfer.run(SETTINGS, "voc2012")
+    assert folds(tmp_path, "transfer/voc2012").empty
 
 
-def absent(folder: Path) -> None:
-    """As stage `prepare` leaves a set that the profile has not."""
-    folder.mkdir()
-    (folder / "absent").touch()
+def test_the_command_ends_with_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["transfer", "voc2012"])
+    monkeypatch.setattr(config, "CONFIGS", tmp_path)
+    for name in ("exit_on_signals", "die_with_parent"):  # not of this process
+        monkeypatch.setattr(files, name, lambda: None)
+    with pytest.raises(SystemExit, match=r"^error: .*transfer\.yaml"):
+        _transfer.stage("a stage", transfer.run, transfer.SETS)

@@ -5,6 +5,7 @@ A prepared set is a folder that `prepare` wrote: `manifest.json`, and for each s
 Where images show several classes, `objects.parquet` tells which (`listing.Source.objects`).
 """
 
+import copy
 import io
 import json
 import os
@@ -124,6 +125,13 @@ class Split:
         column = pq.ParquetFile(self._index).read(["path"])["path"]
         paths: list[str] = column.take(self._rows[np.asarray(indices, dtype=np.int64)]).to_pylist()
         return paths
+
+    def subset(self, indices: ArrayLike, labels: ArrayLike) -> "Split":
+        """Some of the images, in this order and any of them as often as named, with new labels."""
+        part = copy.copy(self)
+        part._rows = self._rows[np.asarray(indices, dtype=np.int64)]
+        part.labels = np.asarray(labels, dtype=np.int64)
+        return part
 
     def __getitem__(self, i: int) -> Pixels:
         """The whole i-th image, (S, S, 3)."""

@@ -94,7 +94,9 @@ class Judged:
     @property
     def deciding(self) -> Part | None:
         """The part that is shown."""
-        return self.evidence and self.claim.rule.deciding(self.evidence.parts)
+        if self.evidence is None:
+            return None
+        return self.claim.rule.deciding(self.evidence.parts)
 
 
 Measure = Callable[[Results], Evidence]

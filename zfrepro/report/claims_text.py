@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -92,4 +93,4 @@ def basis(each: Entry) -> str:
 
 def place(each: Entry) -> str:
     """`figure 5` of figure5."""
-    return each["element"].replace("figure", "figure ").replace("table", "table ")
+    return re.sub(r"(\D+)(\d+)", r"\1 \2", each["element"])

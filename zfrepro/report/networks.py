@@ -79,13 +79,11 @@ class Networks:
     """What the stages before left of each experiment.
 
     Args:
-        results: the folder `results/`, with `runs/`, `predictions/` and `published.json`.
+        results: the folder `results/`, with `runs/` and `predictions/`.
     """
 
     def __init__(self, results: Path) -> None:
         self._results = results
-        published = results / "published.json"
-        self._published = json.loads(published.read_text()) if published.is_file() else {}
 
     def build(self, table: str, rows: Sequence[Row], metrics: Sequence[Metric]) -> pd.DataFrame:
         """The table's rows with all columns; ensembles are written to `ensembles/` on the way."""
@@ -116,9 +114,6 @@ class Networks:
             "epochs": max(epochs),
             "seeds": " ".join(str(recipe["seed"]) for recipe in recipes),
             "fingerprint": " ".join(recipe["fingerprint"] for recipe in recipes),
-            "mlflow_run": " ".join(
-                self._published[name]["run_id"] for name in row.members if name in self._published
-            ),
         }
 
     def _error(self, row: Row, metric: Metric) -> dict[str, float]:
@@ -173,7 +168,7 @@ def columns(metrics: Sequence[Metric]) -> list[str]:
         for column in (f"paper_{metric.name}", *_names(metric.name), f"{metric.name}_sd")
     ]
     change = ["paper_change", *_names("change")]
-    return ["row", "parameters", "epochs", "seeds", *ours, *change, "fingerprint", "mlflow_run"]
+    return ["row", "parameters", "epochs", "seeds", *ours, *change, "fingerprint"]
 
 
 def readable(table: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:
@@ -185,8 +180,7 @@ def readable(table: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:
         shown[f"{label}, here"] = [_cell(line, metric.name) for _, line in table.iterrows()]
     shown["val top-1 against base, paper"] = table["paper_change"]
     shown["here "] = [_cell(line, "change") for _, line in table.iterrows()]
-    for column in ("fingerprint", "mlflow_run"):
-        shown[column.replace("mlflow_run", "MLflow run")] = [_short(v) for v in table[column]]
+    shown["fingerprint"] = [_short(value) for value in table["fingerprint"]]
     return shown
 
 

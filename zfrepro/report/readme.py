@@ -28,7 +28,7 @@ def table(name: str, project: Path) -> str:
     rows = pd.read_csv(project / "results" / "tables" / f"{name}.csv")
     numbers = rows.astype(dict.fromkeys(("parameters", "epochs"), "Int64"))
     shown = readable(numbers, TABLES[name])
-    return markdown(shown.drop(columns=["seeds", "epochs", "fingerprint", "MLflow run"]))
+    return markdown(shown.drop(columns=["seeds", "epochs", "fingerprint"]))
 
 
 def made(name: str, project: Path) -> str:

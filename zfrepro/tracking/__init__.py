@@ -4,10 +4,12 @@ MLflow is a view of files: whatever it shows is in the run folders too, and can 
 again. Nothing else in this project imports it.
 """
 
+from zfrepro.tracking.claims import of_claims
 from zfrepro.tracking.folds import Folds
 from zfrepro.tracking.live import Tracker, track
-from zfrepro.tracking.publish import Published, publish, publish_results
+from zfrepro.tracking.publish import Published, publish, publish_results, register_best
 from zfrepro.tracking.record import Record, RecordError
+from zfrepro.tracking.registry import Registered
 from zfrepro.tracking.results import Result
 
 __all__ = [
@@ -15,9 +17,12 @@ __all__ = [
     "Published",
     "Record",
     "RecordError",
+    "Registered",
     "Result",
     "Tracker",
+    "of_claims",
     "publish",
     "publish_results",
+    "register_best",
     "track",
 ]

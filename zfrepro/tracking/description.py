@@ -5,7 +5,7 @@ MLflow itself is not needed here.
 
 import getpass
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from zfrepro.config import ROOT
 from zfrepro.provenance import git_revision, lock_digest
@@ -35,6 +35,7 @@ ERRORS = {
     "val/top5": "validation top-5",
     "train/top1": "training top-1",
 }
+TEN_CROPS = "_ten_crops"  # ends the name of an error that stage `evaluate` measured
 
 
 def params(config: Config, recipe: Config | None = None) -> dict[str, str]:
@@ -82,18 +83,36 @@ def published(config: Config) -> dict[str, float]:
 
 
 def note(config: Config, metrics: Row | None = None) -> str:
-    """The run's description in Markdown: own and published errors side by side."""
-    columns = ["error, %", *(["&emsp;this run"] if metrics else []), "&emsp;paper"]
+    """The run's description in Markdown: own and published errors side by side.
+
+    Args:
+        metrics: own ones, once there are some; errors over ten crops, the paper's measure, too.
+    """
+    own = {"this run, last epoch": "", "ten crops": TEN_CROPS}
+    shown = {
+        label: suffix
+        for label, suffix in own.items()
+        if metrics and any(f"{name}{suffix}" in metrics for name in ERRORS)
+    }
+    columns = ["error, %", *shown, "paper"]
     lines = [
         f"| {' | '.join(columns)} |",
         f"| --- {'| ---: ' * (len(columns) - 1)}|",
-        *(_line(metric, value, metrics) for metric, value in _published(config)),
+        *(_line(name, config, [f"{name}{s}" for s in shown.values()], metrics) for name in ERRORS),
         "",
         f"Row `{config['paper']['row']}` of the paper's {element(config)}, at profile "
         f"`{config['profile']}`. Made by `{command(config)}`.",
         *([] if is_full_size(config) else ["", _caveat(config)]),
     ]
     return "\n".join(lines)
+
+
+def spaced(text: str) -> str:
+    """Markdown with room between the columns of its tables: MLflow sets them without any."""
+    return "\n".join(
+        line.replace(" | ", " | &emsp;") if line.startswith("| ") and "---" not in line else line
+        for line in text.split("\n")
+    )
 
 
 def element(config: Config) -> str:
@@ -126,9 +145,9 @@ def _published(config: Config) -> Iterator[tuple[str, float | None]]:
         yield metric, config["paper"].get(metric.replace("/", "_"))
 
 
-def _line(metric: str, value: float | None, metrics: Row | None) -> str:
-    cells = [ERRORS[metric], *([_percent(metrics.get(metric))] if metrics else []), _percent(value)]
-    return f"| {' | '.join(cells)} |"
+def _line(name: str, config: Config, own: Sequence[str], metrics: Row | None) -> str:
+    values = [*((metrics or {}).get(key) for key in own), dict(_published(config))[name]]
+    return f"| {' | '.join([ERRORS[name], *map(_percent, values)])} |"
 
 
 def _percent(value: float | None) -> str:

@@ -4,6 +4,7 @@ import math
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
@@ -20,20 +21,20 @@ from mlflow.entities import (
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from zfrepro.config import to_yaml
-from zfrepro.tracking import description, views
+from zfrepro.tracking import description, previews, views
+from zfrepro.tracking.elements import title
 from zfrepro.tracking.record import FILES, Config, Record, Row
 from zfrepro.tracking.settings import Settings
-from zfrepro.tracking.store import Store
+from zfrepro.tracking.store import COMPLETE, NOTE, Store, is_whole
 
 NOT_METRICS = ("epoch", "seconds")
-COMPLETE = "complete"  # the tag of a run that has all that its folder holds
 BATCH = 1000  # metrics in one call, MLflow's limit
 CURVES = "learning_curves.png"
 MODEL = "model"
 EXPERIMENT_NOTE = (
-    "Runs of the paper's {element}, one a row. Errors are in percent: `val/top1` is this run's, "
-    "`paper/val_top1` the published one. The saved view *{view}* (button *Views*) puts them side "
-    "by side; the chart view shows the learning curves."
+    f": a run for each row. [{views.NAME}](#/experiments/{{id}}/runs?{views.QUERY}) (menu *Views*) "
+    "has them side by side, in percent: `val/top1_ten_crops` is this run's, `paper/val_top1` the "
+    "published one. The chart view shows the learning curves."
 )
 
 
@@ -67,9 +68,9 @@ class Filed:
 
         The MLflow experiment is named after the paper's element, the run after its row.
         """
-        note = EXPERIMENT_NOTE.format(element=description.element(config), view=views.NAME)
-        tags = {"mlflow.note.content": note} | views.errors_view()
-        experiment_id = store.experiment(str(config["paper"]["table"]), tags)
+        element = str(config["paper"]["table"])
+        note = title(element) + EXPERIMENT_NOTE
+        experiment_id = store.experiment(element, note, views.errors_view())
         identity = description.identity(config, fingerprint)
         run, created = store.run(experiment_id, identity, str(config["name"]), started)
         return cls(store, run.info.run_id, experiment_id, created=created)
@@ -118,7 +119,19 @@ class Filed:
         self._client.log_batch(self.run_id, paper, new, missing)
 
     def note(self, config: Config, metrics: Row | None = None) -> None:
-        self._client.set_tag(self.run_id, "mlflow.note.content", description.note(config, metrics))
+        """The run's description; with its metrics, once they are known, and its curves."""
+        text = description.spaced(description.note(config, metrics))
+        curves = f"\n\n{previews.markdown(self.run_id, CURVES)}" if metrics else ""
+        self._client.set_tag(self.run_id, NOTE, text + curves)
+
+    def log_evaluation(self, record: Record, errors: Row) -> None:
+        """Adds errors that were measured after the training to metrics and note, unless there."""
+        known = self.state.data.metrics
+        new = {key: value for key, value in errors.items() if known.get(key) != value}
+        if new:
+            self.note(record.config, {**record.metrics, **errors})
+            when, step = _now(), len(record.epochs)
+            self._log_metrics(Metric(key, new[key], when, step) for key in new)
 
     def log_epochs(self, rows: Iterable[Row], times: Mapping[int, int]) -> None:
         """Adds the epochs that the store does not have; `times` (ms since 1970) is by epoch.
@@ -137,15 +150,6 @@ class Filed:
         for metric in new:
             self._steps[metric.key].add(metric.step)
 
-    def log_metrics(self, metrics: Row, step: int = 0) -> None:
-        """Adds single numbers that the store does not have, or has with another value."""
-        known = self.state.data.metrics
-        self._log_metrics(
-            Metric(key, float(value), _now(), step)
-            for key, value in metrics.items()
-            if known.get(key) != value and math.isfinite(value)
-        )
-
     def log_dataset(self, config: Config, manifest: Config) -> None:
         inputs = self.state.inputs
         if inputs is None or not inputs.dataset_inputs:
@@ -157,41 +161,47 @@ class Filed:
         if "config.yaml" not in self._artifacts():
             self._client.log_text(self.run_id, to_yaml(config), "config.yaml")
 
-    def complete(self, record: Record) -> bool:
+    def complete(self, record: Record, artists: Executor | None = None) -> bool:
         """Adds all that the run's folder holds and the store does not; False if that is nothing.
 
         The tag `complete` comes last but one, FINISHED last: a run without them is taken up again.
+
+        Args:
+            artists: draw the learning curves while the rest is filed; None: a thread does.
         """
         with self._store.alone():
             state = self.state
-            complete = state.data.tags.get(COMPLETE) == "true"
-            if complete and state.info.status == "FINISHED":
+            if is_whole(state):
                 return False
-            if not complete:
-                self._add(record)
+            if state.data.tags.get(COMPLETE) != "true":
+                with ThreadPoolExecutor(1) as thread:
+                    self._add(record, artists or thread)
                 self._client.set_tag(self.run_id, COMPLETE, "true")
             self.end("FINISHED", record.finished)
             return True
 
-    def _add(self, record: Record) -> None:
-        self.describe(record.config, record.recipe)
-        self.note(record.config, record.metrics)
-        self.log_epochs(record.epochs, record.times)
-        self.log_dataset(record.config, record.recipe["data"])
-        self.log_config(record.config)
-        self._log_files(record)
-        self._log_model(record)
+    def _add(self, record: Record, artists: Executor) -> None:
+        from zfrepro.tracking.curves import draw  # noqa: PLC0415  draws rarely
 
-    def _log_files(self, record: Record) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            curves = Path(folder) / CURVES
+            drawn = artists.submit(draw, record.config, record.epochs, curves)
+            self.describe(record.config, record.recipe)
+            self.note(record.config, record.metrics)
+            self.log_epochs(record.epochs, record.times)
+            self.log_dataset(record.config, record.recipe["data"])
+            self.log_config(record.config)
+            self._log_model(record)
+            drawn.result()
+            self._log_files([*(record.folder / name for name in FILES), curves])
+
+    def _log_files(self, paths: Iterable[Path]) -> None:
         there = self._artifacts()
-        for name in FILES:
-            if name not in there:
-                self._client.log_artifact(self.run_id, str(record.folder / name))
-        if CURVES not in there:
-            from zfrepro.tracking.curves import learning_curves  # noqa: PLC0415  draws rarely
-
-            figure = learning_curves(record.config, record.epochs)
-            self._client.log_figure(self.run_id, figure, CURVES, save_kwargs={"dpi": 120})
+        for path in paths:
+            if path.name not in there:
+                self._client.log_artifact(self.run_id, str(path))
+            if path.name == CURVES:
+                previews.log(self._client, self.run_id, path)
 
     def _log_model(self, record: Record) -> None:
         """Logs the net as an MLflow model, whole or not at all: READY comes after its files."""
@@ -217,10 +227,7 @@ class Filed:
 
     def _has_model(self) -> bool:
         """Whether a whole model is there; what an interrupted attempt left is removed."""
-        models = self._client.search_logged_models(
-            [self._experiment_id], filter_string=f"source_run_id = '{self.run_id}'"
-        )
-        for model in models:
+        for model in self._store.models(self.run_id):
             if str(model.status) == "READY":
                 return True
             self._client.delete_logged_model(model.model_id)
@@ -239,9 +246,9 @@ class Filed:
             self._client.log_batch(self.run_id, waiting[start : start + BATCH])
 
     def _known_steps(self, key: str) -> set[int]:
-        """The epochs of a metric that the store has; asked once."""
+        """The epochs of a metric that the store has; asked once, and not of a run made just now."""
         if key not in self._steps:
-            history = self._client.get_metric_history(self.run_id, key)
+            history = [] if self.created else self._client.get_metric_history(self.run_id, key)
             self._steps[key] = {metric.step for metric in history}
         return self._steps[key]
 

@@ -14,12 +14,13 @@ from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING
 
+from zfrepro.tracking.elements import title
+
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
     from zfrepro.tracking.store import Store
 
-COMPLETE = "complete"  # the tag of a run that has all its folds
 FOLD = "fold"  # the tag of a fold's run
 LARGEST = 10_000  # folds of a file
 MEASURED = "accuracy"  # the column that is the fold's result; the others say what it is of
@@ -57,29 +58,30 @@ class Folds:
 
 
 def file_folds(store: "Store", folds: Folds) -> tuple[str, str]:
-    """Files the folds that the store has not; returns the set's MLflow run and what was done.
+    """Files the folds that the store has not; returns the set's MLflow run and what was done."""
+    about = (
+        f"{title(folds.name)}: a run for each state of the results, with one for each fold nested "
+        "in it. Its charts are means over folds, against training images of a class."
+    )
+    experiment_id = store.experiment(folds.name, about)
 
-    The tag `complete` comes last: a run without it is taken up again, fold by fold.
-    """
+    def add(run: "Run") -> None:
+        _add(store, experiment_id, run, folds)
+
+    return store.file(experiment_id, folds.digest, folds.name, add)
+
+
+def _add(store: "Store", experiment_id: str, run: "Run", folds: Folds) -> None:
     from mlflow.entities import Metric  # noqa: PLC0415  seconds to import
 
-    about = f"Folds of {folds.name}: a run for each state of their results, with one for each fold."
-    experiment_id = store.experiment(folds.name, {"mlflow.note.content": about})
-    run, created = store.run(experiment_id, {"fingerprint": folds.digest}, folds.name)
-    run_id = str(run.info.run_id)
-    if run.data.tags.get(COMPLETE) == "true":
-        return run_id, "unchanged"
+    run_id, when = str(run.info.run_id), run.info.start_time
     of_folds = "tags.`mlflow.parentRunId` = '" + run_id + "'"
     filed = store.client.search_runs([experiment_id], of_folds, max_results=LARGEST)
     known = {each.data.tags[FOLD]: each for each in filed}
     for row in folds.rows:
         _file_fold(store, experiment_id, run_id, row, known)
-    when = run.info.start_time
     means = [Metric(what, value, when, size) for what, size, value in folds.means]
     store.client.log_batch(run_id, metrics=means)
-    store.client.set_tag(run_id, COMPLETE, "true")
-    store.client.set_terminated(run_id, "FINISHED")
-    return run_id, "created" if created else "completed"
 
 
 def _file_fold(

@@ -5,6 +5,7 @@ import io
 import shutil
 import tempfile
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,9 +14,11 @@ import pandas as pd
 from mlflow.entities import LoggedModel
 from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import AnyType, ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from PIL import Image
 
 from zfrepro.fingerprint import PROJECT, closure
-from zfrepro.serving import Classifier
+from zfrepro.serving import mean_picture, unique_labels
+from zfrepro.training import trained
 
 CODE = Path(__file__).with_name("model.py")
 REQUIREMENTS = ("mlflow", "torch", "numpy", "pandas", "pillow")
@@ -27,15 +30,15 @@ def save(path: Path, weights: Path, *, run_id: str, model: LoggedModel) -> None:
     The code that it needs goes with it, and nothing is pickled: the weights load with
     `weights_only=True`.
     """
-    classifier = Classifier.load(weights)
+    content = trained.read(weights)
     with tempfile.TemporaryDirectory() as folder:
         mlflow.pyfunc.save_model(
             path,
             python_model=str(CODE),
             artifacts={"weights": str(weights)},
             code_paths=[str(_copy_sources(Path(folder)))],
-            signature=_signature(classifier.labels),
-            input_example=_example(classifier),
+            signature=_signature(unique_labels(content["classes"])),
+            input_example=_example(mean_picture(content["mean"])),
             pip_requirements=[
                 f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS
             ],
@@ -50,11 +53,16 @@ def save(path: Path, weights: Path, *, run_id: str, model: LoggedModel) -> None:
 
 def _copy_sources(folder: Path) -> Path:
     """The part of this package that predicting needs, as a package of its own."""
-    for source in closure(["zfrepro.serving"]):
+    for source in _sources():
         target = folder / source.relative_to(PROJECT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, target)
     return folder / "zfrepro"
+
+
+@cache
+def _sources() -> list[Path]:
+    return closure(["zfrepro.serving"])
 
 
 def _signature(labels: Sequence[str]) -> ModelSignature:
@@ -66,8 +74,8 @@ def _signature(labels: Sequence[str]) -> ModelSignature:
     )
 
 
-def _example(classifier: Classifier) -> pd.DataFrame:
+def _example(mean: Image.Image) -> pd.DataFrame:
     """One request: the training set's mean image, as a base64-encoded JPEG."""
     buffer = io.BytesIO()
-    classifier.mean_picture().save(buffer, format="JPEG")
+    mean.save(buffer, format="JPEG")
     return pd.DataFrame({"image": [base64.b64encode(buffer.getvalue()).decode()]})

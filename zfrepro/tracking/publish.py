@@ -1,10 +1,14 @@
 """Files finished runs that the store does not have, or has not whole."""
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
+from zfrepro.files import die_with_parent
+from zfrepro.tracking import registry
 from zfrepro.tracking.folds import Folds, file_folds
 from zfrepro.tracking.record import Config, Record, Row
 from zfrepro.tracking.results import Result, file_result
@@ -13,6 +17,7 @@ from zfrepro.tracking.settings import Settings, tame_mlflow
 if TYPE_CHECKING:
     from zfrepro.tracking.store import Store
 
+MANY = 5  # pictures; fewer are drawn before another process has started
 TIMEOUT, RETRIES = 60, 2  # of a server: here a moment's silence may be waited out
 
 
@@ -43,19 +48,20 @@ def publish(records: Iterable[Record], more: Mapping[str, Row] | None = None) ->
         Exception: whatever MLflow does when the store does not answer.
     """
     open_store = cache(_open_store)  # once for each place
+    wanted = [record for record in records if Settings.of(record.config["tracking"]).enabled]
     done = []
-    for record in records:
-        settings = Settings.of(record.config["tracking"])
-        if settings.enabled:
+    with _artists(len(wanted)) as artists:
+        for record in wanted:
+            store = open_store(Settings.of(record.config["tracking"]))
             extra = (more or {}).get(str(record.config["name"]), {})
-            done.append(_publish(open_store(settings), record, extra))
+            done.append(_publish(store, record, extra, artists))
     return done
 
 
 def publish_results(
     results: Iterable[Result], folds: Iterable[Folds], tracking: Config
 ) -> list[Published]:
-    """Brings the store up to the folders of figures, each a run, and to the files of folds.
+    """Brings the store up to the files of figures, tables and claims, each a run, and of folds.
 
     Args:
         tracking: the configuration that names the store.
@@ -73,6 +79,33 @@ def publish_results(
     ]
 
 
+def register_best(
+    records: Iterable[Record], errors: Mapping[str, Row]
+) -> registry.Registered | None:
+    """Has the alias `best` of the registry's `zfnet` name the best ZFNet of these published runs.
+
+    Args:
+        errors: by experiment, as metrics; a net without an error over ten crops does not compete.
+
+    Raises:
+        Exception: whatever MLflow does when the store does not answer.
+    """
+    record = registry.best(records, errors)
+    if record is None or not (settings := Settings.of(record.config["tracking"])).enabled:
+        return None
+    store, name = _open_store(settings), str(record.config["name"])
+    run_id = _publish(store, record, errors[name]).run_id
+    return registry.register(store, record, run_id, errors[name][registry.ERROR])
+
+
+def _artists(pictures: int) -> Executor:
+    """Draws while this process files: from a handful of pictures on in a process of its own."""
+    if pictures < MANY:
+        return ThreadPoolExecutor(1)
+    # spawned: of a fork, MLflow's and torch's threads would be missing
+    return ProcessPoolExecutor(1, get_context("spawn"), initializer=die_with_parent)
+
+
 def _open_store(settings: Settings) -> "Store":
     tame_mlflow(timeout=TIMEOUT, retries=RETRIES)
     from zfrepro.tracking.store import Store  # noqa: PLC0415  MLflow takes two seconds to import
@@ -80,11 +113,13 @@ def _open_store(settings: Settings) -> "Store":
     return Store(settings)
 
 
-def _publish(store: "Store", record: Record, more: Row) -> Published:
+def _publish(
+    store: "Store", record: Record, more: Row, artists: Executor | None = None
+) -> Published:
     from zfrepro.tracking.filing import Filed  # noqa: PLC0415
 
     run = Filed.open(store, record.config, record.fingerprint, record.started)
-    changed = run.complete(record)
-    run.log_metrics(more, step=len(record.epochs))
+    changed = run.complete(record, artists)
+    run.log_evaluation(record, more)
     action = "created" if run.created else "completed" if changed else "unchanged"
     return Published(str(record.config["name"]), record.fingerprint, run.run_id, action)

@@ -2,16 +2,20 @@
 
 import fcntl
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from mlflow import MlflowClient
-from mlflow.entities import Run
+from mlflow.entities import LoggedModel, Run
 
 from zfrepro.tracking.settings import Settings
 
+NOTE = "mlflow.note.content"  # the tag that holds a description
+COMPLETE = "complete"  # the tag of a run that has all that its files hold
+
 for name in ("alembic", "urllib3.connectionpool"):  # the latter warns of each retry
     logging.getLogger(name).setLevel(logging.ERROR)
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # the error itself is raised
 
 
 class Store:
@@ -54,14 +58,52 @@ class Store:
             )
             return made, True
 
-    def experiment(self, name: str, tags: Mapping[str, str]) -> str:
-        """The id of an MLflow experiment; one that does not exist is made with `tags`."""
+    def file(
+        self, experiment_id: str, fingerprint: str, name: str, add: Callable[[Run], None]
+    ) -> tuple[str, str]:
+        """Has `add` file a run's content, unless the store has it whole.
+
+        The tag `complete` comes last but one, FINISHED last: a run without them is taken up again.
+
+        Returns:
+            The run's id, and what was done: "created", "completed" or "unchanged".
+        """
+        run, created = self.run(experiment_id, {"fingerprint": fingerprint}, name)
+        run_id = str(run.info.run_id)
+        if is_whole(run):
+            return run_id, "unchanged"
+        with self.alone():
+            add(run)
+            self.client.set_tag(run_id, COMPLETE, "true")
+            self.client.set_terminated(run_id, "FINISHED")
+        return run_id, "created" if created else "completed"
+
+    def models(self, run_id: str) -> list[LoggedModel]:
+        """The models that a run has logged, whole or not."""
+        experiment_id = self.client.get_run(run_id).info.experiment_id
+        of_run = f"source_run_id = '{run_id}'"
+        return list(self.client.search_logged_models([experiment_id], of_run))
+
+    def experiment(self, name: str, note: str, tags: Mapping[str, str] | None = None) -> str:
+        """The id of an MLflow experiment, made unless it exists.
+
+        Args:
+            note: of a new one, its description in Markdown; `{id}` in it becomes its id.
+            tags: of a new one.
+        """
         with self.alone():
             found = self.client.get_experiment_by_name(name)
             if found is None:
                 root = f"{self._artifacts}/{name}" if self._artifacts else None
                 kind = {"mlflow.experimentKind": "custom_model_development"}  # not "GenAI"
-                return self.client.create_experiment(name, root, tags={**kind, **tags})
+                made = str(self.client.create_experiment(name, root, tags=kind | dict(tags or {})))
+                self.client.set_experiment_tag(made, NOTE, note.replace("{id}", made))
+                return made
             if found.lifecycle_stage == "deleted":
                 self.client.restore_experiment(found.experiment_id)
             return str(found.experiment_id)
+
+
+def is_whole(run: Run) -> bool:
+    """Whether nothing is missing that the run's files hold."""
+    return run.data.tags.get(COMPLETE) == "true" and run.info.status == "FINISHED"

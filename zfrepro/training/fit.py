@@ -114,7 +114,7 @@ def make_trainer(
         keep_freed_memory()
         # as weights decay their momenta pass through denormals, on which a CPU is slow
         torch.set_flush_denormal(True)
-        share_cores(options["devices"])
+        share_cores(options["devices"] * options.get("beside", 1))
     bars = progress(options["progress"])
     return pl.Trainer(
         accelerator=options["accelerator"],

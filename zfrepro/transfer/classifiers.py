@@ -15,7 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 
 ITERATIONS = 300
-TOLERANCE = 1e-5  # of the gradient's largest entry, per image
+TOLERANCE = 1e-6  # of the gradient's largest entry, per image, in the variables that are searched
+DIRECTIONS = 32  # in which the images vary most
+ROUNDS = 3  # of the power iteration that finds them
 PARTS = 3  # of the cross-validation
 
 Signs = npt.NDArray[np.int8]
@@ -43,6 +45,8 @@ def logistic(scores: Tensor, presence: Tensor) -> Tensor:
 
 
 LOSSES: dict[str, Loss] = {"softmax": softmax, "svm": svm, "logistic": logistic}
+# About the second derivative by a score, which decides how fast `fit` is and not what it finds
+CURVATURES: dict[Loss, float] = {softmax: 0.02, svm: 1.0, logistic: 0.1}
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,45 @@ class Linear:
         return scores
 
 
+class Variables:
+    """Weights as variables in which the problem is about as curved one way as another.
+
+    Images vary a thousand times more in some directions than in others, and so does the curvature,
+    1 / strength + curvature * energy: in the weights as they are L-BFGS takes five times as long.
+    """
+
+    def __init__(self, features: Tensor, strength: float, curvature: float, used: int) -> None:
+        self._directions, energies = leading(features)
+        rest = 1 / strength + curvature * float(energies[-1])
+        self._factors = (rest / (1 / strength + curvature * energies)).sqrt()[:, None]
+        self._of_bias = (rest / (1 / strength + curvature * used)) ** 0.5
+
+    def of(self, model: Linear) -> list[Tensor]:
+        stretched = self._scaled(model.weights, 1 / self._factors)
+        return [stretched.clone(), model.bias / self._of_bias]
+
+    def model(self, weights: Tensor, bias: Tensor) -> Linear:
+        return Linear(self._scaled(weights, self._factors), bias * self._of_bias)
+
+    def _scaled(self, weights: Tensor, factors: Tensor) -> Tensor:
+        along = self._directions.T @ weights
+        return weights + self._directions @ ((factors - 1) * along)
+
+
+def leading(features: Tensor, count: int = DIRECTIONS) -> tuple[Tensor, Tensor]:
+    """The directions (d, k) in which images (n, d) vary most, and their energies (k,), falling.
+
+    By power iteration, from images spread over all: near enough, and nothing is random.
+    """
+    count = min(count, *features.shape)
+    spread = torch.linspace(0, len(features) - 1, count).long()
+    basis = features[spread].T
+    for _ in range(ROUNDS):
+        basis = torch.linalg.qr(features.T @ (features @ basis))[0]
+    _, values, rotation = torch.linalg.svd(features @ basis, full_matrices=False)
+    return basis @ rotation.T, values.square()
+
+
 def fit(
     features: Tensor, presence: Signs, loss: Loss, strength: float, start: Linear | None = None
 ) -> Linear:
@@ -67,25 +110,27 @@ def fit(
     used = int((signs != 0).any(1).sum())
     if start is None:
         weights = features.new_zeros(features.shape[1], signs.shape[1])
-        bias = features.new_zeros(signs.shape[1])
-    else:
-        weights, bias = start.weights.clone(), start.bias.clone()
-    parameters = [weights.requires_grad_(), bias.requires_grad_()]
+        start = Linear(weights, features.new_zeros(signs.shape[1]))
+    variables = Variables(features, strength, CURVATURES[loss], used)
+    searched = [each.requires_grad_() for each in variables.of(start)]
     optimiser = torch.optim.LBFGS(
-        parameters, max_iter=ITERATIONS, tolerance_grad=TOLERANCE, tolerance_change=1e-9,
+        searched, max_iter=ITERATIONS, tolerance_grad=TOLERANCE, tolerance_change=1e-9,
         history_size=10, line_search_fn="strong_wolfe",
     )  # fmt: skip
 
     def objective() -> Tensor:
         optimiser.zero_grad()
-        penalty = weights.square().sum() / (2 * strength)
+        model = variables.model(*searched)
+        penalty = model.weights.square().sum() / (2 * strength)
+        scores = torch.addmm(model.bias, features, model.weights)
         # per image, so that the tolerance means the same for any number of them
-        value = (loss(torch.addmm(bias, features, weights), signs) + penalty) / used
+        value = (loss(scores, signs) + penalty) / used
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
     optimiser.step(objective)  # type: ignore[no-untyped-call]
-    return Linear(weights.detach(), bias.detach())
+    with torch.no_grad():
+        return variables.model(*searched)
 
 
 def choose(

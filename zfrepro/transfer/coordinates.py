@@ -1,21 +1,29 @@
 """Features as a linear classifier needs them: centred, scaled, and in few coordinates.
 
 A linear classifier with an L2 penalty has its weights in the span of its training images. So, where
-an image has more numbers than there are training images, nothing is lost when all images are
-projected onto that span: with the Cholesky factor L of the training images' Gram matrix, the rows
-of L are the training images in coordinates of an orthonormal basis. The Gram matrix is summed over
-blocks of columns, which bounds the memory: no pooling, no sampling. A ridge that single precision
+an image has more numbers than there are training images, nothing is lost when these are given in
+coordinates of an orthonormal basis of that span: the rows of the Cholesky factor L of their Gram
+matrix. Weights W in these coordinates are the combination L^-T W of the training images, by which
+the other images are scored. Gram matrix and scores are summed over blocks of columns, so that the
+one large thing in memory is an n x n matrix: no pooling, no sampling. A ridge that single precision
 needs gives each training image a coordinate of its own, of a hundredth of the mean length.
 """
 
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg
 import torch
+from scipy.linalg import blas, lapack
 from torch import Tensor
+
+from zfrepro.transfer.classifiers import Floats, Linear
 
 BLOCK = 64 << 20  # bytes of features in memory at a time
 # Added to the Gram matrix, of which it is this share of the mean squared length. The matrix is
@@ -25,11 +33,13 @@ RIDGE = 1e-4
 Ints = npt.NDArray[np.int64]
 
 
-class Coordinates(NamedTuple):
-    """Of the images to train on and to test, float32 (n, d) and (m, d)."""
+class Coordinates(Protocol):
+    """Images to train on, float32 (n, d), and what a classifier of them makes of others."""
 
     train: Tensor
-    test: Tensor
+
+    def scores(self, model: Linear) -> Floats:
+        """(m, classes) of the images to test."""
 
 
 def coordinates(path: Path, train: Ints, test: Ints, block: int = BLOCK) -> Coordinates:
@@ -41,48 +51,86 @@ def coordinates(path: Path, train: Ints, test: Ints, block: int = BLOCK) -> Coor
     """
     columns = np.load(path, mmap_mode="r").shape[1]
     if columns <= len(train):
-        return scaled(*_read(path, train, test, 0, columns))
-    gram, cross = torch.zeros(len(train), len(train)), torch.zeros(len(test), len(train))
-    step = max(1, block // (4 * (len(train) + len(test))))
-    for start in range(0, columns, step):
-        x, y = _centred(*_read(path, train, test, start, start + step))
-        gram.addmm_(x, x.T)
-        cross.addmm_(y, x.T)
-    return _projected(gram, cross)
+        x, y = (_read(path, rows, 0, columns) for rows in (train, test))
+        return scaled(torch.from_numpy(x), torch.from_numpy(y))
+    return Projected.of(path, train, test, max(1, block // (4 * (len(train) + len(test)))))
 
 
-def scaled(x: Tensor, y: Tensor) -> Coordinates:
-    """The same of features in memory, to train on (n, d) and to test (m, d), which it overwrites.
+@dataclass(frozen=True)
+class Scaled:
+    """Features of few numbers: the coordinates are they themselves."""
 
-    Without a projection: for features of few numbers.
-    """
-    x, y = _centred(x, y)
-    length = _length(x.square().sum(1).mean())
-    return Coordinates(x.div_(length), y.div_(length))
+    train: Tensor
+    test: Tensor
 
-
-def _read(path: Path, train: Ints, test: Ints, start: int, stop: int) -> tuple[Tensor, Tensor]:
-    # mapped anew for each block: what is read of a file counts as memory while it is mapped
-    features = np.load(path, mmap_mode="r")
-    x, y = (torch.from_numpy(features[rows, start:stop]) for rows in (train, test))
-    return x, y
+    def scores(self, model: Linear) -> Floats:
+        return model.scores(self.test)
 
 
-def _centred(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def scaled(x: Tensor, y: Tensor) -> Scaled:
+    """Of features in memory, to train on (n, d) and to test (m, d), which it overwrites."""
     mean = x.mean(0)
-    return x.sub_(mean), y.sub_(mean)
+    x.sub_(mean)
+    y.sub_(mean)
+    length = float(x.square().sum(1).mean().sqrt()) or 1.0  # of a dead layer all is 0
+    return Scaled(x.div_(length), y.div_(length))
 
 
-def _projected(gram: Tensor, cross: Tensor) -> Coordinates:
-    """Destroys its arguments: at the paper's size each is the larger part of the memory."""
-    square = _length(gram.diagonal().mean()) ** 2
-    gram.div_(square).diagonal().add_(RIDGE)
-    # as Fortran orders it, a symmetric matrix is its own transpose, and is factored in place
-    factor = scipy.linalg.cholesky(gram.numpy().T, lower=True, overwrite_a=True, check_finite=False)
-    lower = torch.from_numpy(factor)
-    cross.div_(square)
-    return Coordinates(lower, torch.linalg.solve_triangular(lower, cross.T, upper=False).T)
+@dataclass(frozen=True)
+class Projected:
+    """Features in the span of the training images, which are the rows of the factor `train`.
+
+    Args:
+        square: the mean squared length of the training images' features.
+        step: columns of the file `path` in memory at a time.
+    """
+
+    train: Tensor
+    square: float
+    path: Path
+    images: tuple[Ints, Ints]
+    step: int
+
+    @classmethod
+    def of(cls, path: Path, train: Ints, test: Ints, step: int) -> Projected:
+        # ordered as Fortran does, and of it the lower triangle: so BLAS works in place
+        gram = np.zeros((len(train), len(train)), np.float32, order="F")
+        for x, _ in _blocks(path, train, test[:0], step):
+            gram = blas.ssyrk(1.0, x.T, 1.0, gram, trans=1, lower=1, overwrite_c=1)
+        square = float(gram.diagonal().mean()) or 1.0  # of a dead layer all is 0
+        gram /= square
+        gram[np.diag_indices(len(gram))] += RIDGE
+        factor, failed = lapack.spotrf(gram, lower=1, clean=1, overwrite_a=1)
+        if failed:
+            raise ValueError(f"{path}: the features of the images to train on are not finite")
+        return cls(torch.from_numpy(factor), square, path, (train, test), step)
+
+    def scores(self, model: Linear) -> Floats:
+        weights, bias = (each.cpu().numpy() for each in (model.weights, model.bias))
+        shares = blas.strsm(1.0, self.train.numpy(), weights, lower=1, trans_a=1) / self.square
+        found = np.tile(bias, (len(self.images[1]), 1))
+        for x, y in _blocks(self.path, *self.images, self.step):
+            found += y @ (x.T @ shares)
+        return found
 
 
-def _length(mean_square: Tensor) -> float:
-    return float(mean_square.sqrt()) or 1.0  # of a dead layer all is 0
+def _blocks(path: Path, train: Ints, test: Ints, step: int) -> Iterator[tuple[Floats, Floats]]:
+    """Features, less the mean of `train`, of `step` columns at a time."""
+    columns = np.load(path, mmap_mode="r").shape[1]
+    for start in range(0, columns, step):
+        x, y = (_read(path, rows, start, min(start + step, columns)) for rows in (train, test))
+        mean = x.mean(0)
+        x -= mean
+        y -= mean
+        yield x, y
+
+
+def _read(path: Path, rows: Ints, start: int, stop: int) -> Floats:
+    """Some columns of some rows. Read and not mapped: a page that is mapped counts as memory."""
+    features = np.load(path, mmap_mode="r")
+    found = np.empty((len(rows), stop - start), np.float32)
+    with path.open("rb", buffering=0) as file:
+        for into, row in zip(found, rows.tolist(), strict=True):
+            at = features.offset + 4 * (row * features.shape[1] + start)
+            os.preadv(file.fileno(), [into.data], at)
+    return found

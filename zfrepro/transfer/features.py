@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
@@ -53,7 +54,7 @@ def extract(
     """The features of each layer, float32 (N, numbers), of one centre crop an image.
 
     They are in `folder`/<layer>.npy, which appears once all is written. What a killed extraction
-    has written of it is kept: it goes on with the next batch.
+    has written of it is kept: it goes on with the next batch. Writing is a batch behind the net.
 
     Args:
         folder: of this network and this split alone.
@@ -81,13 +82,18 @@ def extract(
             total=images, initial=start, desc=progress, unit="image",
             disable=None if progress else True,
         )  # fmt: skip
+        writer, writing = stack.enter_context(ThreadPoolExecutor(1)), None
         for first in range(start, images, batch):
             rows = np.arange(first, min(first + batch, images))
             pixels = centred(trained, split.read(rows, crop=trained.crop))
-            for layer, values in _outputs(trained, chain, ends, pixels).items():
-                files[layer].add(values)
+            outputs = _outputs(trained, chain, ends, pixels)
+            if writing:
+                writing.result()  # one batch at most waits in memory
+            writing = writer.submit(_write, files, outputs)
             bar.update(len(rows))
         bar.close()
+        if writing:
+            writing.result()
         for file in files.values():
             file.finish()
     for layer in ends.values():
@@ -106,8 +112,16 @@ def _outputs(
         for i, step in enumerate(chain.steps[: max(ends)], start=1):
             x = step.run(x)
             if i in ends:
-                found[ends[i]] = x.flatten(1).float().cpu().numpy()
+                # one copy: to single precision and from channels last
+                plain = x.to(torch.float32, memory_format=torch.contiguous_format)
+                found[ends[i]] = plain.flatten(1).cpu().numpy()
     return found
+
+
+def _write(files: Mapping[str, _Rows], outputs: Mapping[str, Floats]) -> None:
+    """The next batch of each layer, on the disk while the network goes on."""
+    for layer, values in outputs.items():
+        files[layer].add(values)
 
 
 class _Rows:
@@ -140,6 +154,8 @@ class _Rows:
             layout = {"descr": "<f4", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(self._file, layout)
         self._file.write(np.ascontiguousarray(values, dtype="<f4").data)
+        self._file.flush()
+        os.fdatasync(self._file.fileno())
 
     def finish(self) -> None:
         """Whole on the disk, before the file gets its name."""

@@ -25,7 +25,7 @@ def accuracy(
     model, strength = fitted(
         found, labels.presence(fold.train), classifier, strengths, _class_accuracy
     )
-    predicted = model.scores(found.test).argmax(1)
+    predicted = found.scores(model).argmax(1)
     return mean_class_accuracy(predicted, labels.of_images[fold.test]), strength
 
 

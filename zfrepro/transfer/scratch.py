@@ -7,10 +7,8 @@ through them several times.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from functools import cached_property
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +28,22 @@ Config = Mapping[str, Any]
 
 
 class FoldSet(PreparedSet):
-    """A fold as a prepared set: `train`, its images as often as `repeats` says, and `val`.
+    """A fold as a prepared set: `train`, `size` images, and `val`.
 
-    `val` is what is tested: nothing in the training may depend on it.
+    `train` holds each of the fold's images as often as the others, or once more. `val` is what is
+    tested: nothing in the training may depend on it.
     """
 
     def __init__(
-        self, whole: PreparedSet, split: Split, fold: Fold, labels: Labels, repeats: int
+        self, whole: PreparedSet, split: Split, fold: Fold, labels: Labels, size: int
     ) -> None:
         super().__init__(whole.folder, whole.manifest)
         self.classes = tuple(pair for pair in whole.classes if pair[0] in labels.ids)
+        # the odd ones spread over all classes, which follow each other
+        repeated = fold.train[np.arange(size) * len(fold.train) // size]
         self._trained = part_of(split, fold.train, labels)
         self._parts = {
-            "train": part_of(split, np.tile(fold.train, repeats), labels),
+            "train": part_of(split, repeated, labels),
             "val": part_of(split, fold.test, labels),
         }
 
@@ -61,10 +62,7 @@ class FoldSet(PreparedSet):
 
 def part_of(split: Split, images: Ints, labels: Labels) -> Split:
     """Some images of a split, in this order and with these labels, as a split."""
-    part = copy.copy(split)
-    part._rows = split._rows[images]
-    part.labels = labels.of_images[images]
-    return part
+    return split.subset(images, labels.of_images[images])
 
 
 def accuracy(
@@ -74,6 +72,7 @@ def accuracy(
     fold: Fold,
     labels: Labels,
     folder: Path,
+    beside: int = 1,
 ) -> float:
     """Trains on the fold and tests it: mean accuracy of the classes, one centre crop an image.
 
@@ -83,13 +82,14 @@ def accuracy(
         experiment: the resolved configuration of the net that was trained on the other set.
         scratch: what differs of its section `training`: batch, epochs and milestones; and `steps`,
             how many make an epoch. What is tested may not anneal, hence the milestones.
+        beside: so many trainings share the cores of this machine.
 
     Raises:
         DivergedError: the loss became NaN or infinite.
     """
-    config = settings(experiment, scratch, fold)
-    repeats = ceil(scratch["steps"] * config["training"]["batch"] / len(fold.train))
-    data = FoldSet(prepared, prepared.split("all"), fold, labels, repeats)
+    config = settings(experiment, scratch, fold, beside)
+    size = max(scratch["steps"] * config["training"]["batch"], len(fold.train))
+    data = FoldSet(prepared, prepared.split("all"), fold, labels, size)
     fitted = fit(config, data, folder, report=lambda _: None)
     trained = Trained(
         net=fitted.net.eval(),
@@ -104,7 +104,7 @@ def accuracy(
     return mean_class_accuracy(predictions(trained, tested), tested.labels)
 
 
-def settings(experiment: Config, scratch: Config, fold: Fold) -> dict[str, Any]:
+def settings(experiment: Config, scratch: Config, fold: Fold, beside: int = 1) -> dict[str, Any]:
     """The configuration that `fit` takes; the net's weights are drawn anew for each fold."""
     training = experiment["training"]
     return {
@@ -120,7 +120,7 @@ def settings(experiment: Config, scratch: Config, fold: Fold) -> dict[str, Any]:
         },
         "trainer": {
             **experiment["trainer"], "devices": 1, "nodes": 1, "strategy": "auto", "workers": 0,
-            "progress": "none",
+            "progress": "none", "beside": beside,
         },
     }  # fmt: skip
 

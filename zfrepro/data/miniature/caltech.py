@@ -31,9 +31,10 @@ from zfrepro.data.miniature.scene import empty, picture
 from zfrepro.data.miniature.shapes import SHAPES
 from zfrepro.data.miniature.textures import TEXTURES
 from zfrepro.data.miniature.tree import (
-    CHUNK,
+    Chunk,
     Rows,
     Tree,
+    chunks_of,
     generator,
     noise,
     write_image,
@@ -82,22 +83,6 @@ LAYOUTS = {
 
 
 @dataclass(frozen=True)
-class Chunk:
-    """Images [start, stop) of a class."""
-
-    id: str
-    start: int
-    stop: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.id}-{self.start:06d}"
-
-    def __len__(self) -> int:
-        return self.stop - self.start
-
-
-@dataclass(frozen=True)
 class CaltechWorld(Tree[Chunk]):
     """A twin: `images` of each class and of the background, `planted` of the latter copied."""
 
@@ -125,14 +110,10 @@ class CaltechWorld(Tree[Chunk]):
         return {"images": (1, 9999), "planted": (0, self.images), "image_size": (16, 1024)}
 
     def chunks(self) -> list[Chunk]:
-        return [
-            Chunk(id_, start, min(start + CHUNK, self.images))
-            for id_ in self.kinds
-            for start in range(0, self.images, CHUNK)
-        ]
+        return [chunk for id_ in self.kinds for chunk in chunks_of(id_, self.images)]
 
     def draw(self, root: Path, chunk: Chunk) -> Rows:
-        return [self._image(root, chunk.id, index) for index in range(chunk.start, chunk.stop)]
+        return [self._image(root, chunk.group, index) for index in range(chunk.start, chunk.stop)]
 
     def finish(self, root: Path, rows: dict[Chunk, Rows]) -> None:
         every = [row for of_chunk in rows.values() for row in of_chunk]

@@ -13,7 +13,7 @@ import json
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -41,6 +41,27 @@ class Part(Protocol):
     def name(self) -> str: ...
 
     def __len__(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Images [start, stop) of a group: a class or a split."""
+
+    group: str
+    start: int
+    stop: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.group}-{self.start:06d}"
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+def chunks_of(group: str, images: int) -> list[Chunk]:
+    """A group of so many images, in pieces."""
+    return [Chunk(group, start, min(start + CHUNK, images)) for start in range(0, images, CHUNK)]
 
 
 C = TypeVar("C", bound=Part)

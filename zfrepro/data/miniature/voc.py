@@ -26,9 +26,10 @@ from zfrepro.data.miniature.kinds import VOC_LIKE, Kind
 from zfrepro.data.miniature.oddities import encode
 from zfrepro.data.miniature.scene import group
 from zfrepro.data.miniature.tree import (
-    CHUNK,
+    Chunk,
     Rows,
     Tree,
+    chunks_of,
     generator,
     noise,
     write_image,
@@ -43,23 +44,6 @@ MOST = 3  # objects an image
 COPIED, SHOWS = "horned owl", "bird"  # a class of the source, and what it is here
 TERSE = 10  # one annotation in so many lacks the optional tags, as some of the real ones do
 STREAM = 2012  # of random numbers: apart from those of other twins
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Images [start, stop) of a split; `first` numbers them over both splits."""
-
-    split: str
-    start: int
-    stop: int
-    first: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.split}-{self.start:06d}"
-
-    def __len__(self) -> int:
-        return self.stop - self.start
 
 
 @dataclass(frozen=True)
@@ -89,19 +73,15 @@ class VocWorld(Tree[Chunk]):
         }
 
     def chunks(self) -> list[Chunk]:
-        sizes = {"train": (self.train_images, 0), "val": (self.val_images, self.train_images)}
-        return [
-            Chunk(split, start, min(start + CHUNK, images), first + start)
-            for split, (images, first) in sizes.items()
-            for start in range(0, images, CHUNK)
-        ]
+        return [*chunks_of("train", self.train_images), *chunks_of("val", self.val_images)]
 
     def draw(self, root: Path, chunk: Chunk) -> Rows:
-        return [self._image(root, chunk.first + offset) for offset in range(len(chunk))]
+        first = 0 if chunk.group == "train" else self.train_images  # images are numbered over both
+        return [self._image(root, first + index) for index in range(chunk.start, chunk.stop)]
 
     def finish(self, root: Path, rows: dict[Chunk, Rows]) -> None:
         by_split = {
-            split: [row for chunk in rows if chunk.split == split for row in rows[chunk]]
+            split: [row for chunk in rows if chunk.group == split for row in rows[chunk]]
             for split in SPLITS
         }
         every = by_split["train"] + by_split["val"]

@@ -88,13 +88,16 @@ def first_layers(
     table = results.table("figures/figure6/measures.csv")
     if larger == "unclipped":
         _check_clipping(table)
-    by_kind = table.groupby("kind")
-    found = student.of_contrast(by_kind[measure].apply(list), {larger: scale, smaller: -scale})
-    other = student.of_contrast(by_kind[beside].apply(list), {larger: 1, smaller: -1})
+    found = student.of_contrast(_by_kind(table, measure), {larger: scale, smaller: -scale})
+    other = student.of_contrast(_by_kind(table, beside), {larger: 1, smaller: -1})
     kinds = results.recipe("figure6")
     networks = (*kinds[larger], *kinds[smaller])
     note = f"{beside.replace('_', ' ')}: {shown(other)}"
     return Evidence(only(found), "networks", len(networks), networks, note=note)
+
+
+def _by_kind(table: pd.DataFrame, measure: str) -> dict[str, list[float]]:
+    return {str(kind): list(rows[measure]) for kind, rows in table.groupby("kind")}
 
 
 def _check_clipping(table: pd.DataFrame) -> None:

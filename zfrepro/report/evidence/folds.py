@@ -16,6 +16,7 @@ from zfrepro import paper
 from zfrepro.analysis import student
 from zfrepro.analysis.bootstrap import Interval
 from zfrepro.report.claims import Evidence, shown
+from zfrepro.report.evidence.given import given
 from zfrepro.report.results import Results
 from zfrepro.report.transfer import ARMS
 from zfrepro.report.verdicts import Part, UntestedError, only
@@ -26,19 +27,20 @@ def gain(name: str, table: str, results: Results) -> Evidence:
     folds = results.table(f"transfer/{name}/folds.csv").set_index(["images_a_class", "fold"])
     scratch, pretrained = (folds.loc[folds["arm"] == arm, "accuracy"] for arm in ARMS)
     gains = pretrained.reindex(scratch.index) - scratch
-    by_count = {int(count): list(rows) for count, rows in gains.groupby(level="images_a_class")}
-    given = _paper_gains(table)
+    counts = gains.index.get_level_values("images_a_class")
+    by_count = {int(count): list(gains[counts == count]) for count in counts.unique()}
+    expected = _paper_gains(table)
     parts = tuple(
         Part(
             f"{count} images a class",
             student.of_few(values),
             student.of_few(values, 1 - 0.05 / len(by_count)),
-            given.get(count),
+            expected.get(count),
         )
         for count, values in by_count.items()
     )
     note = "; ".join(f"{part.name} {shown(part.interval)}" for part in parts)
-    if missing := sorted(given.keys() - by_count.keys()):
+    if missing := sorted(expected.keys() - by_count.keys()):
         note += f"; not measured here: {', '.join(map(str, missing))}"
     count = min((len(values) for values in by_count.values()), default=0)
     return Evidence(parts, "folds", count, _networks(results), note=note)
@@ -46,11 +48,10 @@ def gain(name: str, table: str, results: Results) -> Evidence:
 
 def _paper_gains(table: str) -> dict[int, float]:
     """By training images a class."""
-    rows = paper.table(table).set_index("row")
+    columns = [name for name in map(str, paper.table(table)) if name.startswith("acc_")]
     return {
-        int(column[4:]): float(rows.loc["pretrained", column] - rows.loc["scratch", column])
-        for column in map(str, rows)
-        if column.startswith("acc_")
+        int(name[4:]): given(table, "pretrained", name) - given(table, "scratch", name)
+        for name in columns
     }
 
 
@@ -86,8 +87,10 @@ def rival(against: Rival, count: int, results: Results) -> Evidence:
     folds = results.table(f"transfer/{against.name}/folds.csv")
     mine = _accuracies(folds, "pretrained", count)
     found = student.of_few([value - cited for value in mine])
-    given = paper.table(against.table).set_index("row").loc["pretrained"].get(f"acc_{count}")
-    parts = only(found, None if given is None else float(given - cited))
+    column = f"acc_{count}"  # of which figure 9 has more than table 5
+    printed = column in paper.table(against.table)
+    expected = given(against.table, "pretrained", column) - cited if printed else None
+    parts = only(found, expected)
     return Evidence(parts, "folds", len(mine), _networks(results))
 
 
@@ -99,10 +102,7 @@ def _cited(against: Rival, results: Results) -> float:
             f"measured here on {here}" if here else f"profile {results.profile} has no such set"
         )
         raise UntestedError(f"cited on {against.name}, {images}")
-    cited = paper.published(against.table, against.row, against.column)
-    if cited is None:
-        raise UntestedError(f"the paper cites no {against.column} of {against.row}")
-    return cited
+    return given(against.table, against.row, against.column)
 
 
 def voc(results: Results) -> Evidence:
@@ -110,13 +110,13 @@ def voc(results: Results) -> Evidence:
     cited = _cited(Rival("voc2012", "table6", "mean", "yan_2012"), results)
     table = results.table("transfer/voc2012/average_precision.csv")
     mine = table[table["classifier"] == "softmax"].set_index("class")
-    ends = Interval(*(float(mine.loc["mean", end]) - cited for end in ("ap", "low", "high")))
+    ends = Interval(*(mine.loc["mean", ["ap", "low", "high"]].to_numpy(dtype=float) - cited))
     scores = results.path("transfer/voc2012/scores.parquet")
     images = len(pd.read_parquet(scores, columns=["path"]))
-    given = float(paper.table("table6").set_index("class").loc["mean", "paper"]) - cited
+    expected = given("table6", "mean", "paper") - cited
     tested = " and ".join(results.settings("transfer")["voc2012"]["test"])
     note = f"{_won(mine['ap'])}; tested on {tested}: the paper's test labels are not public"
-    return Evidence(only(ends, given), "images", images, _networks(results), images, note)
+    return Evidence(only(ends, expected), "images", images, _networks(results), images, note)
 
 
 def _won(found: pd.Series[float]) -> str:
@@ -135,8 +135,8 @@ def depth(name: str, column: str, results: Results) -> Evidence:
         raise UntestedError(f"profile {results.profile} has no {name}")
     by_fold = mine.pivot_table(index="fold", columns="layer", values="accuracy", sort=False)
     published = paper.table("table7").query("classifier == 'svm'")[column]
-    means = by_fold.mean()
-    ends = (means.idxmax(), means.index[-1])
+    means = {str(layer): float(accuracy) for layer, accuracy in by_fold.mean().items()}
+    ends = (max(means, key=lambda layer: means[layer]), list(means)[-1])
     best, last = (f"{layer}, {means[layer]:.1f} %" for layer in ends)
     found = student.of_few([_slope(row) for row in by_fold.to_numpy()])
     parts, note = only(found, _slope(published)), f"best: {best}; last: {last}"

@@ -12,10 +12,10 @@ from statistics import stdev
 
 import numpy as np
 
-from zfrepro import paper
 from zfrepro.analysis import student
 from zfrepro.analysis.bootstrap import Interval
 from zfrepro.report.claims import Evidence
+from zfrepro.report.evidence.given import given
 from zfrepro.report.networks import FIVE, WIDE
 from zfrepro.report.results import Results
 from zfrepro.report.verdicts import UntestedError, only
@@ -61,9 +61,8 @@ def _of_trainings(weights: Weights, splits: Weights, results: Results) -> Eviden
         ]
         for row in dict.fromkeys([*weights, *TRAININGS])
     }
-    published = paper.table("table3").set_index("experiment")
-    given = sum(
-        weight * sign * published.loc[row, f"{split}_top1"]
+    expected = sum(
+        weight * sign * given("table3", row, f"{split}_top1")
         for row, weight in weights.items()
         for split, sign in splits.items()
     )
@@ -71,7 +70,7 @@ def _of_trainings(weights: Weights, splits: Weights, results: Results) -> Eviden
     found = student.of_contrast(groups, weights)
     images = results.images(networks[0], "val")
     return Evidence(
-        only(found, float(given)), "networks", len(networks), networks, images, _spread(groups)
+        only(found, expected), "networks", len(networks), networks, images, _spread(groups)
     )
 
 
@@ -97,11 +96,8 @@ def ensemble(row: str, members: Sequence[str], results: Results) -> Evidence:
     if each.shape[1] != len(together):
         raise UntestedError(f"results/ensembles/{row}_val_ten.parquet is of other images")
     found = predictions.interval(each.mean(0) - together)
-    published = paper.table("table2").set_index("row")["val_top1"]
-    alone = [
-        published["zfnet_wide_1_convnet_b" if name == WIDE else "zfnet_1_convnet"]
-        for name in members
-    ]
-    gain = float(np.mean(alone) - published[row])
-    parts = only(Interval(found.error, found.low, found.high), gain)
+    alone = dict.fromkeys(FIVE, "zfnet_1_convnet") | {WIDE: "zfnet_wide_1_convnet_b"}
+    published = [given("table2", alone[name], "val_top1") for name in members]
+    expected = float(np.mean(published)) - given("table2", row, "val_top1")
+    parts = only(Interval(found.error, found.low, found.high), expected)
     return Evidence(parts, "images", len(together), tuple(members), len(together))
