@@ -32,7 +32,8 @@ SET_UP = """
 import sys
 from pipelines import prepare
 from zfrepro import config
-prepare.run("cifar", config.compose_experiment("tab3_zfnet", sys.argv[1:])["data"])
+if __name__ == "__main__":  # worker processes import it
+    prepare.run("cifar", config.compose_experiment("tab3_zfnet", sys.argv[1:])["data"])
 """
 
 
