@@ -37,7 +37,10 @@ def test_softmax_is_scikit_learns(features: Tensor, strength: float) -> None:
 
 
 @pytest.mark.parametrize("strength", [0.01, 1.0])
-def test_the_svm_is_scikit_learns(features: Tensor, strength: float) -> None:
+def test_the_svm_is_scikit_learns(
+    features: Tensor, strength: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(classifiers, "CLASSES", 3)  # at a time
     model = fit(features, PRESENCE, LOSSES["svm"], strength)
     # theirs has a penalty on the bias too, less of it the larger the intercept's scale
     theirs = LinearSVC(C=strength, dual=False, tol=1e-10, intercept_scaling=100, max_iter=50_000)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
 from zfrepro.analysis import features
@@ -51,7 +52,7 @@ def rows(project: Path) -> dict[str, Picture]:
         panels = features.panels(
             deconvnet, table, layer, maps,
             lambda numbers: centred(network, split.read(numbers, crop=network.crop)),
-            lambda numbers: split.read(numbers, crop=network.crop) / np.float32(255),
+            lambda numbers: split.read(numbers, crop=network.crop).astype(np.float32) / np.float32(255),
         )  # fmt: skip
         found[layer] = mosaic.grid([compose(panel) for panel in panels], MAPS, gap=28)
     return found
@@ -60,11 +61,11 @@ def rows(project: Path) -> dict[str, Picture]:
 def compose(panel: Panel) -> Picture:
     """A map: 3 x 3 projections, by one contrast, beside the 3 x 3 patches."""
     smooth = panel.projections.shape[2] > 12
-    sides = [
+    left, right = (
         mosaic.grid([mosaic.enlarge(each, SIDE, smooth) for each in pictures], 3, rows=3)
         for pictures in (mosaic.signed(panel.projections, 98.5), panel.patches)
-    ]
-    return mosaic.beside(*sides, gap=4)
+    )
+    return mosaic.beside(left, right, gap=4)
 
 
 def strips(project: Path) -> tuple[list[int], Picture]:
@@ -92,15 +93,14 @@ def draw(layers: dict[str, Picture], epochs: Sequence[int], strip: Picture, path
     shapes = [*(each.shape for each in layers.values()), strip.shape]
     heights = [shape[0] / shape[1] for shape in shapes]
     figure, axes = plt.subplots(
-        len(shapes), 1, figsize=(WIDTH, WIDTH * sum(heights) * 0.98), layout="constrained",
-        height_ratios=heights,
+        len(shapes), 1, figsize=(WIDTH, WIDTH * sum(heights) * 0.98), height_ratios=heights,
+        layout=ConstrainedLayoutEngine(h_pad=0.06, hspace=0.0),
     )  # fmt: skip
     for axis, (layer, picture) in zip(axes, layers.items(), strict=False):
         show(axis, picture, layer.replace("conv", "layer "))
     show(axes[-1], strip, f"{list(layers)[-1].replace('conv', 'layer ')},\nby epoch")
     step = CELL + 3
     axes[-1].set_xticks([CELL / 2 + step * i for i in range(len(epochs))], list(map(str, epochs)))
-    figure.get_layout_engine().set(h_pad=0.06, hspace=0.0)  # type: ignore[union-attr]
     with atomic_path(path) as temporary:
         figure.savefig(
             temporary, format="jpg", dpi=DPI, pil_kwargs={"quality": QUALITY, "optimize": True}

@@ -19,6 +19,7 @@ TOLERANCE = 1e-6  # of the gradient's largest entry, per image, in the variables
 DIRECTIONS = 32  # in which the images vary most
 ROUNDS = 3  # of the power iteration that finds them
 PARTS = 3  # of the cross-validation
+CLASSES = 64  # that are searched at a time where each stands for itself: L-BFGS keeps 40 copies
 
 Signs = npt.NDArray[np.int8]
 Floats = npt.NDArray[np.float32]
@@ -61,6 +62,10 @@ class Linear:
         found = torch.addmm(self.bias, features.to(self.weights.device), self.weights)
         scores: Floats = found.cpu().numpy()
         return scores
+
+    def part(self, first: int, last: int) -> "Linear":
+        """Some of the classes."""
+        return Linear(self.weights[:, first:last], self.bias[first:last])
 
 
 class Variables:
@@ -106,6 +111,17 @@ def fit(
     features: Tensor, presence: Signs, loss: Loss, strength: float, start: Linear | None = None
 ) -> Linear:
     """The classifier of `features` (n, d); `start` is where to look first."""
+    step = presence.shape[1] if loss is softmax else CLASSES
+    found = [
+        _fit(features, presence[:, k : k + step], loss, strength, start and start.part(k, k + step))
+        for k in range(0, presence.shape[1], step)
+    ]
+    return Linear(torch.cat([f.weights for f in found], 1), torch.cat([f.bias for f in found]))
+
+
+def _fit(
+    features: Tensor, presence: Signs, loss: Loss, strength: float, start: Linear | None
+) -> Linear:
     signs = torch.from_numpy(presence).to(features)
     used = int((signs != 0).any(1).sum())
     if start is None:

@@ -34,9 +34,10 @@ Ints = npt.NDArray[np.int64]
 
 
 class Coordinates(Protocol):
-    """Images to train on, float32 (n, d), and what a classifier of them makes of others."""
+    """Images to train on, `train`, float32 (n, d), and what a classifier makes of others."""
 
-    train: Tensor
+    @property
+    def train(self) -> Tensor: ...
 
     def scores(self, model: Linear) -> Floats:
         """(m, classes) of the images to test."""
