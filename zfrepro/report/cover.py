@@ -52,7 +52,7 @@ def rows(project: Path) -> dict[str, Picture]:
         panels = features.panels(
             deconvnet, table, layer, maps,
             lambda numbers: centred(network, split.read(numbers, crop=network.crop)),
-            lambda numbers: split.read(numbers, crop=network.crop).astype(np.float32) / np.float32(255),
+            lambda numbers: np.float32(1 / 255) * split.read(numbers, crop=network.crop),
         )  # fmt: skip
         found[layer] = mosaic.grid([compose(panel) for panel in panels], MAPS, gap=28)
     return found
