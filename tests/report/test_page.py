@@ -135,7 +135,7 @@ def test_the_answer_stands_first(read: Reader) -> None:
     claim = read.with_id("claim-figure5-scale")
     assert "+1.25" in claim.text
     assert "[+0.500, +2.00]" in claim.text
-    assert "paper +2.00" in " ".join(claim.text.split())
+    assert "the paper’s: +2.00" in " ".join(claim.text.split())
     assert "there is no such set" in read.with_id("claim-table4-best").text
 
 
