@@ -112,7 +112,10 @@ def table(study: Study, name: str) -> Table | None:
         given = [Number(name, row[first], c, None, paper=_number(row, c)) for c in cited]
         ours = [_of(study, name, row[first], c, row, source) for c in quantities]
         facts = {c: row.get(c, "") for c in about}
-        lines.append(Line(row[first], paper.label(row[first]), facts, tuple(given), tuple(ours)))
+        if any(n.value is not None or n.paper is not None for n in (*given, *ours)):
+            lines.append(
+                Line(row[first], paper.label(row[first]), facts, tuple(given), tuple(ours))
+            )
     return Table(
         name, TITLES[name], UNITS[name], tuple(map(_label, quantities)),
         tuple(map(paper.label, cited)), tuple(about), tuple(lines), _note(study, name), source,
