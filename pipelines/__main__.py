@@ -22,7 +22,7 @@ SOURCES = "results/sources"
 ANALYSIS = "results/configs/analysis.yaml"
 PIPELINE = config.ROOT / "dvc.yaml"
 # stages on every experiment; others name theirs
-ALL = ("evaluate", "publish", "tables", "claims", "report")
+ALL = ("evaluate", "publish")
 # an entry on one experiment
 ONE = re.compile(r"^results/(runs|configs)/(?!analysis|transfer)\w+")
 

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from zfrepro.data import preview, shards
+from zfrepro.data import shards
 from zfrepro.data.decode import FILTERS
 from zfrepro.data.index import Merged, bad_files, good_rows, merge
 from zfrepro.data.listing import Listing, Source
@@ -100,6 +100,8 @@ def prepare(
         **_manifest(source, recipe, splits, mean),
         "config": dict(config or {}),
     }
+    from zfrepro.data import preview  # noqa: PLC0415  workers, who import this too, draw nothing
+
     preview.write(work, manifest)
     write_json(work / MANIFEST, manifest)
     shutil.rmtree(work / shards.FOLDER)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
@@ -97,9 +98,9 @@ class Split:
         self.image_size: int = manifest["image_size"]
         self._index = _existing(folder / f"{name}.parquet", manifest)
         table = pq.ParquetFile(self._index).read(["label", "reason", "offset", "length"])
-        good = table["reason"].is_null().to_numpy()
+        good = to_array(table["reason"].is_null().cast(pa.uint8())).astype(bool)
         self._rows: Ints = np.flatnonzero(good)
-        self.labels: Ints = table["label"].to_numpy()[good]
+        self.labels: Ints = to_array(table["label"])[good]
         expected = manifest["splits"][name]
         if (len(self), len(good)) != (expected["images"], expected["images"] + expected["skipped"]):
             raise _unfit(self._index, f"lists {len(self)} good images of {len(good)}", manifest)
@@ -107,7 +108,7 @@ class Split:
         if manifest["storage"] == "uint8":
             self._pixels = _Array(folder / f"{name}.npy", len(good), manifest)
         else:
-            places = table["offset"].to_numpy(), table["length"].to_numpy()
+            places = to_array(table["offset"]), to_array(table["length"])
             self._pixels = _Packed(folder / f"{name}.jpegs", *places, manifest)
         left_out = np.asarray(left_out, dtype=np.int64)
         self._rows, self.labels = np.delete(self._rows, left_out), np.delete(self.labels, left_out)
@@ -174,6 +175,12 @@ class Split:
             )
         integers: list[int] = listed.tolist()
         return integers
+
+
+def to_array(column: pa.ChunkedArray) -> Ints:
+    """A column of whole numbers without gaps. Its own `to_numpy` imports pandas, for nothing."""
+    chunks = [np.from_dlpack(chunk) for chunk in column.chunks]
+    return np.concatenate(chunks) if chunks else np.empty(0, dtype=np.int64)
 
 
 class _Array:

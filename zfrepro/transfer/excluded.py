@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from zfrepro.data.store import to_array
 from zfrepro.files import atomic_path
 
 Ints = npt.NDArray[np.int64]
@@ -41,5 +42,5 @@ def read(path: Path, digest: str) -> Ints:
         raise ExcludedError(
             f"{path} lists images of another prepared set than the one to train on: {remedy}"
         )
-    images: Ints = table["image"].to_numpy()
+    images = to_array(table["image"])
     return np.sort(images)
