@@ -66,8 +66,12 @@ def _source(name: str) -> Path | None:
     return None
 
 
-def _imports(path: Path, name: str) -> Iterator[str]:
-    yield from _parents(name)
+@cache
+def _imports(path: Path, name: str) -> tuple[str, ...]:
+    return (*_parents(name), *_imported(path, name))
+
+
+def _imported(path: Path, name: str) -> Iterator[str]:
     for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Import):
             for alias in node.names:
