@@ -30,6 +30,7 @@ from zfrepro.training.trained import centred, load
 PROJECT = Path(__file__).resolve().parent.parent.parent
 MAPS = 4  # of each layer
 SIDE = 70  # pixels of a projection, or a patch, that is shown at half of that
+FULL = np.float32(255)
 STRIPS = (3,)  # of the maps of the last layer that figure 4 shows
 WIDTH, DPI, QUALITY = 12.0, 150, 80
 
@@ -51,7 +52,7 @@ def rows(project: Path) -> dict[str, Picture]:
         panels = features.panels(
             deconvnet, table, layer, maps,
             lambda numbers: centred(network, split.read(numbers, crop=network.crop)),
-            lambda numbers: split.read(numbers, crop=network.crop) / np.float32(255),
+            lambda numbers: split.read(numbers, crop=network.crop).astype(np.float32) / FULL,
         )  # fmt: skip
         found[layer] = mosaic.grid([compose(panel) for panel in panels], MAPS, gap=28)
     return found
@@ -60,11 +61,11 @@ def rows(project: Path) -> dict[str, Picture]:
 def compose(panel: Panel) -> Picture:
     """A map: 3 x 3 projections, by one contrast, beside the 3 x 3 patches."""
     smooth = panel.projections.shape[2] > 12
-    sides = [
+    left, right = (
         mosaic.grid([mosaic.enlarge(each, SIDE, smooth) for each in pictures], 3, rows=3)
         for pictures in (mosaic.signed(panel.projections, 98.5), panel.patches)
-    ]
-    return mosaic.beside(*sides, gap=4)
+    )
+    return mosaic.beside(left, right, gap=4)
 
 
 def strips(project: Path) -> tuple[list[int], Picture]:
@@ -76,7 +77,7 @@ def strips(project: Path) -> tuple[list[int], Picture]:
     folder = project / "results" / "figures" / "figure4"
     recipe = json.loads((folder / "recipe.json").read_text("utf-8"))
     paths = sorted((folder / "series" / recipe["layers"][-1]).glob("epoch-*.png"))
-    pictures = [np.asarray(Image.open(path), dtype=np.float32) / np.float32(255) for path in paths]
+    pictures = [np.asarray(Image.open(path), dtype=np.float32) / FULL for path in paths]
     columns = (pictures[0].shape[1] + 3) // (CELL + 3)
     tiles = [
         picture[row * (CELL + 3) :, column * (CELL + 3) :][:CELL, :CELL]
@@ -100,7 +101,7 @@ def draw(layers: dict[str, Picture], epochs: Sequence[int], strip: Picture, path
     show(axes[-1], strip, f"{list(layers)[-1].replace('conv', 'layer ')},\nby epoch")
     step = CELL + 3
     axes[-1].set_xticks([CELL / 2 + step * i for i in range(len(epochs))], list(map(str, epochs)))
-    figure.get_layout_engine().set(h_pad=0.06, hspace=0.0)  # type: ignore[union-attr]
+    figure.set_layout_engine("constrained", h_pad=0.06, hspace=0.0)
     with atomic_path(path) as temporary:
         figure.savefig(
             temporary, format="jpg", dpi=DPI, pil_kwargs={"quality": QUALITY, "optimize": True}
