@@ -1,4 +1,6 @@
 import signal
+import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -6,6 +8,14 @@ from tests.project import Project, copy_project
 
 # a shell's background job has Ctrl-C ignored, and so would every command that a test starts
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def own_path() -> Iterator[None]:
+    """MLflow puts the code of a model that it loads first, and the next test's workers find that."""
+    before = list(sys.path)
+    yield
+    sys.path[:] = before
 
 
 @pytest.fixture(scope="session")

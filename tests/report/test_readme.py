@@ -19,9 +19,27 @@ def test_a_missing_block_is_named() -> None:
         readme.fill("nothing", {"errors": ""})
 
 
-def test_the_readme_has_every_block() -> None:
-    text = (readme.PROJECT / "README.md").read_text()
-    assert readme.fill(text, dict.fromkeys(readme.BLOCKS, "x\n")) != text
+def test_each_block_stands_on_one_page() -> None:
+    pages = [readme.named((readme.PROJECT / page).read_text()) for page in readme.PAGES]
+    assert sorted(name for names in pages for name in names) == sorted(readme.BLOCKS)
+
+
+def test_verdicts_and_plan_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "results" / "report").mkdir(parents=True)
+    (tmp_path / "docs").mkdir()
+    claims = [{"verdict": each} for each in ("reproduced", "inconclusive", "reproduced")]
+    (tmp_path / "results" / "report" / "claims.json").write_text(json.dumps({"claims": claims}))
+    counted = "Of the paper's 3 claims: **2 reproduced**, **1 inconclusive**.\n"
+    assert readme.verdicts(tmp_path) == counted
+    (tmp_path / "docs" / "plan_paper.csv").write_text(
+        "stage,images,flops,disk_bytes,stage_seconds\n"
+        "tables,0,0,0,1800\ntrain@a,1000,2e15,3e9,3600\ntrain@b,500,1e15,1e9,1800\n"
+    )
+    assert readme.plan(tmp_path).splitlines()[2:] == [
+        "| others | 0 | 0.0 | 0 | 0.5 |",
+        "| train, 2 of them | 1,500 | 3.0 | 4 | 1.5 |",
+        "| all | 1,500 | 3.0 | 4 | 2 |",
+    ]
 
 
 def test_ratios_are_found_at_any_depth(tmp_path: Path) -> None:

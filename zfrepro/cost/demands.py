@@ -214,6 +214,8 @@ DEMANDS: Mapping[str, Callable[..., Demand]] = {
     "transfer": transfer,
     "probe": probe,
     "tables": nothing,
+    "claims": nothing,
+    "report": nothing,
 }
 
 

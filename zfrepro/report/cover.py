@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
 from zfrepro.analysis import features
@@ -31,6 +30,7 @@ from zfrepro.training.trained import centred, load
 PROJECT = Path(__file__).resolve().parent.parent.parent
 MAPS = 4  # of each layer
 SIDE = 70  # pixels of a projection, or a patch, that is shown at half of that
+FULL = np.float32(255)
 STRIPS = (3,)  # of the maps of the last layer that figure 4 shows
 WIDTH, DPI, QUALITY = 12.0, 150, 80
 
@@ -52,7 +52,7 @@ def rows(project: Path) -> dict[str, Picture]:
         panels = features.panels(
             deconvnet, table, layer, maps,
             lambda numbers: centred(network, split.read(numbers, crop=network.crop)),
-            lambda numbers: np.float32(1 / 255) * split.read(numbers, crop=network.crop),
+            lambda numbers: split.read(numbers, crop=network.crop).astype(np.float32) / FULL,
         )  # fmt: skip
         found[layer] = mosaic.grid([compose(panel) for panel in panels], MAPS, gap=28)
     return found
@@ -77,7 +77,7 @@ def strips(project: Path) -> tuple[list[int], Picture]:
     folder = project / "results" / "figures" / "figure4"
     recipe = json.loads((folder / "recipe.json").read_text("utf-8"))
     paths = sorted((folder / "series" / recipe["layers"][-1]).glob("epoch-*.png"))
-    pictures = [np.asarray(Image.open(path), dtype=np.float32) / np.float32(255) for path in paths]
+    pictures = [np.asarray(Image.open(path), dtype=np.float32) / FULL for path in paths]
     columns = (pictures[0].shape[1] + 3) // (CELL + 3)
     tiles = [
         picture[row * (CELL + 3) :, column * (CELL + 3) :][:CELL, :CELL]
@@ -93,14 +93,15 @@ def draw(layers: dict[str, Picture], epochs: Sequence[int], strip: Picture, path
     shapes = [*(each.shape for each in layers.values()), strip.shape]
     heights = [shape[0] / shape[1] for shape in shapes]
     figure, axes = plt.subplots(
-        len(shapes), 1, figsize=(WIDTH, WIDTH * sum(heights) * 0.98), height_ratios=heights,
-        layout=ConstrainedLayoutEngine(h_pad=0.06, hspace=0.0),
+        len(shapes), 1, figsize=(WIDTH, WIDTH * sum(heights) * 0.98), layout="constrained",
+        height_ratios=heights,
     )  # fmt: skip
     for axis, (layer, picture) in zip(axes, layers.items(), strict=False):
         show(axis, picture, layer.replace("conv", "layer "))
     show(axes[-1], strip, f"{list(layers)[-1].replace('conv', 'layer ')},\nby epoch")
     step = CELL + 3
     axes[-1].set_xticks([CELL / 2 + step * i for i in range(len(epochs))], list(map(str, epochs)))
+    figure.set_layout_engine("constrained", h_pad=0.06, hspace=0.0)
     with atomic_path(path) as temporary:
         figure.savefig(
             temporary, format="jpg", dpi=DPI, pil_kwargs={"quality": QUALITY, "optimize": True}

@@ -1,4 +1,4 @@
-"""`python -m zfrepro.report.readme`: fills README.md's tables from results; nobody types numbers.
+"""`python -m zfrepro.report.readme`: fills tables of README.md and docs/results.md from results.
 
 A table stands between `<!-- NAME -->` and `<!-- /NAME -->`; NAME is one of `BLOCKS`. A block whose
 results are not there stays as it is.
@@ -8,6 +8,7 @@ import argparse
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from zfrepro.report import claims_text
 from zfrepro.report.networks import TOP1, TOP5, TRAIN, readable
 from zfrepro.report.tables import markdown
 
+PAGES = ("README.md", "docs/results.md")
 PROJECT = Path(__file__).resolve().parent.parent.parent
 TABLES = {"table2": (TOP1, TOP5), "table3": (TRAIN, TOP1, TOP5)}
 
@@ -41,6 +43,40 @@ def claims(project: Path) -> str:
     """The verdicts of the last `dvc repro`, one line a claim."""
     path = project / "results" / "report" / "claims.json"
     return claims_text.table(json.loads(path.read_text(encoding="utf-8"))["claims"])
+
+
+def verdicts(project: Path) -> str:
+    """How many claims fell which way."""
+    path = project / "results" / "report" / "claims.json"
+    found = Counter(each["verdict"] for each in json.loads(path.read_text("utf-8"))["claims"])
+    counted = ", ".join(f"**{count} {name}**" for name, count in found.most_common())
+    return f"Of the paper's {found.total()} claims: {counted}.\n"
+
+
+def plan(project: Path) -> str:
+    """What the paper's own size costs, from a plan that was kept; stages of a kind together."""
+    lines = pd.read_csv(project / "docs" / "plan_paper.csv")
+    kind = lines["stage"].str.partition("@")[0]
+    wanted = lines.groupby(kind.where(lines["flops"].gt(0) | lines["disk_bytes"].gt(0), "others"))
+    total = wanted[["images", "flops", "disk_bytes", "stage_seconds"]].sum()
+    total.loc["all"] = total.sum()
+    rows = [
+        {
+            "stage": f"{name}, {len(wanted.groups[name])} of them"
+            if len(wanted.groups.get(name, [])) > 1
+            else name,
+            "images": f"{row['images']:,.0f}",
+            "PFLOP": f"{row['flops'] / 1e15:,.1f}",
+            "disk, GB": f"{row['disk_bytes'] / 1e9:,.3g}",
+            "hours": _hours(row["stage_seconds"] / 3600),
+        }
+        for name, row in total.iterrows()
+    ]
+    return markdown(pd.DataFrame(rows))
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
 
 
 def naive(project: Path) -> str:
@@ -76,6 +112,8 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "table2": partial(table, "table2"),
     "table3": partial(table, "table3"),
     "claims": claims,
+    "verdicts": verdicts,
+    "plan": plan,
     "naive": naive,
     "benchmarks": benchmarks,
 }
@@ -104,8 +142,16 @@ def main() -> None:
             blocks[name] = make(PROJECT)
         except FileNotFoundError as missing:
             sys.stderr.write(f"{name}: left as it is, there is no {missing.filename}\n")
-    readme = PROJECT / "README.md"
-    atomic_write(readme, fill(readme.read_text(encoding="utf-8"), blocks))
+    for page in PAGES:
+        text = (PROJECT / page).read_text(encoding="utf-8")
+        atomic_write(
+            PROJECT / page, fill(text, {n: blocks[n] for n in named(text) & blocks.keys()})
+        )
+
+
+def named(text: str) -> set[str]:
+    """The blocks of a page."""
+    return set(re.findall(r"<!-- (\w+) -->", text))
 
 
 if __name__ == "__main__":
