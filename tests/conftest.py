@@ -1,6 +1,5 @@
 import signal
 import sys
-from collections.abc import Iterator
 
 import pytest
 
@@ -10,12 +9,13 @@ from tests.project import Project, copy_project
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+OWN_PATH = list(sys.path)
+
+
 @pytest.fixture(autouse=True)
-def own_path() -> Iterator[None]:
-    """MLflow puts the code of a model that it loads first, and the next test's workers find that."""
-    before = list(sys.path)
-    yield
-    sys.path[:] = before
+def own_path() -> None:
+    """MLflow puts the code of a model that it loads first, where a later test's workers find it."""
+    sys.path[:] = OWN_PATH
 
 
 @pytest.fixture(scope="session")
