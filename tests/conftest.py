@@ -1,21 +1,24 @@
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.project import Project, copy_project
+from zfrepro.config import ROOT
 
 # a shell's background job has Ctrl-C ignored, and so would every command that a test starts
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-OWN_PATH = list(sys.path)
-
-
 @pytest.fixture(autouse=True)
-def own_path() -> None:
+def own_code() -> None:
     """MLflow puts the code of a model that it loads first, where a later test's workers find it."""
-    sys.path[:] = OWN_PATH
+    sys.path[:] = [
+        folder
+        for folder in sys.path
+        if not Path(folder, "zfrepro").is_dir() or Path(folder).resolve() == ROOT
+    ]
 
 
 @pytest.fixture(scope="session")
