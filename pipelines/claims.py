@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipelines._stage import shell
 from zfrepro import config, files
 from zfrepro.report import claims, claims_text, forest
 from zfrepro.report.evidence import MEASURES
@@ -19,12 +20,11 @@ OUT = RESULTS / "report"
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
-    files.exit_on_signals()
-    files.die_with_parent()
-    profile = config.load(config.CONFIGS / "tab3_zfnet.yaml")["profile"]
-    judged = claims.judge_all(MEASURES, Results(RESULTS, profile))
-    document = claims.document(profile, judged)
-    write(document)
+    with shell():
+        profile = config.load(config.CONFIGS / "tab3_zfnet.yaml")["profile"]
+        judged = claims.judge_all(MEASURES, Results(RESULTS, profile))
+        document = claims.document(profile, judged)
+        write(document)
     print(claims_text.terminal(document["claims"]))
     print(claims_text.tally(document["claims"]))
 

@@ -7,9 +7,9 @@ interval and the command that makes it again; and results/report/summary.json, t
 import argparse
 import csv
 import io
-import sys
 from dataclasses import asdict, fields
 
+from pipelines._stage import shell
 from zfrepro import config, files
 from zfrepro.report.page.build import build
 from zfrepro.report.page.numbers import Number
@@ -20,15 +20,11 @@ OUT = RESULTS / "report"
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
-    files.exit_on_signals()
-    files.die_with_parent()
-    try:
+    with shell():
         made = build(RESULTS)
-    except (OSError, ValueError) as error:
-        sys.exit(f"error: {error}")
-    files.atomic_write(OUT / "index.html", made.html)
-    files.atomic_write(OUT / "numbers.csv", as_csv(made.numbers))
-    files.write_json(OUT / "summary.json", made.summary)
+        files.atomic_write(OUT / "index.html", made.html)
+        files.atomic_write(OUT / "numbers.csv", as_csv(made.numbers))
+        files.write_json(OUT / "summary.json", made.summary)
     print(f"{OUT / 'index.html'}: {len(made.numbers)} numbers, {len(made.html) / 1e6:.1f} MB")
 
 
