@@ -24,9 +24,9 @@ from zfrepro.cores import cores
 from zfrepro.data.listing import ArrayListing, Source
 from zfrepro.data.prepare import prepare
 from zfrepro.data.store import PreparedSet
-from zfrepro.data.workers import worker_processes
 from zfrepro.files import write_json
 from zfrepro.transfer.overlap import BLOCK, READ, Rule, aligned, collect, greys, shared, vectors
+from zfrepro.workers import worker_processes
 
 SOURCES, OTHERS, SHARED = 20_000, 5_000, 100
 SIZE, FULL_SIZE, FULL_IMAGES = 64, 256, 512

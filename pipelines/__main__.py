@@ -1,9 +1,8 @@
 """`python -m pipelines`: brings dvc.yaml up to date with the experiments and the stages' modules.
 
 Run it after adding a file to conf/experiment/, or a stage. In dvc.yaml it rewrites the list of
-experiments and, in stages on all experiments, in params and in plots, every entry on one
-experiment; the list of what stage `sources` writes, of which each stage depends on its own; and
-that `publish` waits for the figures.
+experiments and, in params and in plots, every entry on one experiment; and each stage gets what
+stage `sources` writes about its code.
 """
 
 import argparse
@@ -19,10 +18,7 @@ from zfrepro import config
 from zfrepro.files import atomic_write
 
 SOURCES = "results/sources"
-ANALYSIS = "results/configs/analysis.yaml"
 PIPELINE = config.ROOT / "dvc.yaml"
-# stages on every experiment; others name theirs
-ALL = ("evaluate", "publish")
 # an entry on one experiment
 ONE = re.compile(r"^results/(runs|configs)/(?!analysis|transfer)\w+")
 
@@ -31,13 +27,8 @@ def synchronised(pipeline: dict[str, Any], experiments: list[str]) -> dict[str, 
     """`pipeline` (dvc.yaml's content) as the experiments want it, changed in place."""
     pipeline["vars"][0]["experiments"][:] = experiments
     for name, stage in pipeline["stages"].items():
-        if name in ALL:
-            stage["deps"] = for_each(stage["deps"], experiments)
         if name != "sources":
             complete(stage["deps"], [f"{SOURCES}/{name}.json"])
-    stages = pipeline["stages"]
-    complete(stages["sources"]["outs"], [f"{SOURCES}/{n}.json" for n in stages if n != "sources"])
-    complete(stages["publish"]["deps"], figures(stages))
     pipeline["params"] = for_each(pipeline["params"], experiments)
     for plot in pipeline["plots"]:
         for entry in plot.values():
@@ -57,17 +48,6 @@ def complete(paths: list[str], wanted: Iterable[str]) -> None:
             likes = [i for i, each in enumerate(paths) if each.rpartition("/")[0] == folder]
             later = [i for i in likes if paths[i] > path]
             paths.insert(later[0] if later else 0, path)
-
-
-def figures(stages: Mapping[str, Any]) -> list[str]:
-    """Outputs of stages that go by conf/analysis.yaml, below results/figures/."""
-    return [
-        out
-        for stage in stages.values()
-        if any(ANALYSIS in entry for entry in stage.get("params", []))
-        for out in stage["outs"]
-        if out.startswith("results/figures/")
-    ]
 
 
 def for_each(paths: list[str], experiments: list[str]) -> list[str]:

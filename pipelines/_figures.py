@@ -19,6 +19,7 @@ from zfrepro.analysis.sample import balanced
 from zfrepro.config import Config
 from zfrepro.data.store import Split
 from zfrepro.fingerprint import fingerprint
+from zfrepro.report import style
 from zfrepro.training.trained import Trained, centred, load
 
 RESULTS = config.ROOT / "results"
@@ -36,7 +37,9 @@ def stage(name: str, description: str | None, run: Callable[[Config], None], fig
     """
     argparse.ArgumentParser(description=description).parse_args()
     with shell(keep_memory=True):
-        settings = config.load(config.CONFIGS / "analysis.yaml")[name]
+        analysis = config.load(config.CONFIGS / "analysis.yaml")
+        settings = analysis[name]
+        style.set_resolution(analysis["dpi"])
         run(settings)
         files.write_json(RESULTS / "figures" / figure / "recipe.json", made_from(name, settings))
 

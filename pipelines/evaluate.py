@@ -8,18 +8,23 @@ results/naive/<classifier>.json; and results/figures/confusion/<experiment>.png.
 import argparse
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
+from tqdm import tqdm
 
 from pipelines._stage import shell
 from zfrepro import config, files
+from zfrepro.config import Config
+from zfrepro.cores import side_by_side
 from zfrepro.data.naive import naive_errors
 from zfrepro.data.store import PreparedSet
 from zfrepro.evaluate import evaluated
+from zfrepro.models.memory import keep_freed_memory
 from zfrepro.report import confusion, tables
 from zfrepro.training import predictions
-from zfrepro.training.trained import load
+from zfrepro.workers import shared_map
 
 RESULTS = config.ROOT / "results"
 METRICS = (
@@ -41,13 +46,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("experiments", nargs="*", help="all of conf/experiment/ if none is named")
     experiments = parser.parse_args().experiments or config.options("experiment")
-    with shell(keep_memory=True):
+    with shell():
         run(experiments)
 
 
 def run(experiments: Sequence[str]) -> None:
     prepared = PreparedSet.open(RESULTS / "prepared" / "source")
-    rows = [_trained_row(name, prepared) for name in experiments]
+    beside = min(side_by_side(_resolved(name)["trainer"]) for name in experiments)
+    with shared_map(min(beside, len(experiments))) as each:
+        trained = each(partial(_trained_row, prepared), experiments)
+        rows = list(tqdm(trained, "evaluating", len(experiments), unit="network", disable=None))
     table = pd.DataFrame([*rows, *_naive_rows(prepared)])
     table = table.astype(dict.fromkeys(("parameters", "epochs", "seed"), "Int64"))
     path = RESULTS / "tables" / "errors.csv"
@@ -68,11 +76,23 @@ def run(experiments: Sequence[str]) -> None:
     print(tables.markdown(shown))
 
 
-def _trained_row(name: str, prepared: PreparedSet) -> dict[str, object]:
+def _resolved(name: str) -> Config:
+    return config.load(config.CONFIGS / f"{name}.yaml")
+
+
+def _trained_row(prepared: PreparedSet, name: str) -> dict[str, object]:
+    import torch  # noqa: PLC0415  where there are workers, they alone need it
+
+    from zfrepro.training.trained import load  # noqa: PLC0415
+
+    keep_freed_memory()
+    resolved = _resolved(name)
+    if threads := resolved["trainer"]["threads"]:
+        torch.set_num_threads(threads)
     folder = RESULTS / "runs" / name
     recipe = json.loads((folder / "run.json").read_text())
     last = json.loads((folder / "metrics.json").read_text())
-    paper = config.load(config.CONFIGS / f"{name}.yaml")["paper"]
+    paper = resolved["paper"]
     made = evaluated(load(folder / "weights.pt"), recipe["fingerprint"], prepared, name)
     kept = RESULTS / "predictions" / name
     files.link_tree(made, kept)

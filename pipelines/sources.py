@@ -20,7 +20,7 @@ def stages() -> list[str]:
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     for name in stages():
-        files.write_json(OUT / f"{name}.json", fingerprint.digests([f"pipelines.{name}"]))
+        files.write_json(OUT / f"{name}.json", fingerprint.digests(f"pipelines.{name}"))
 
 
 if __name__ == "__main__":

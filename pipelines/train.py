@@ -1,13 +1,20 @@
 """Stage `train@<experiment>`: one network, from its resolved configuration to results/runs/.
 
-With `trainer.together` it goes on to train all the others, in .checkpoints/, where their own stages
-find them finished.
+Where `trainer.together` asks for it, the runs of other experiments are made beside it, a process
+each, in .checkpoints/, where their own stages find them finished.
 """
 
 import argparse
+import os
+from collections.abc import Sequence
 
 from zfrepro import config, files
-from zfrepro.train import is_first_process, plain_errors, plan, summary, tell, train
+from zfrepro.config import Config, ConfigError
+from zfrepro.cores import cores, side_by_side
+from zfrepro.train import Run, is_first_process, make, plain_errors, plan, summary, tell, train
+from zfrepro.workers import worker_processes
+
+TOGETHER = ("none", "cores", "all")
 
 
 def main() -> None:
@@ -17,14 +24,55 @@ def main() -> None:
     files.exit_on_signals()
     files.die_with_parent()
     with plain_errors():
-        resolved = config.load(config.CONFIGS / f"{name}.yaml")
-        together = resolved["trainer"]["together"] and not plan(resolved).finished
-        run = train(resolved)
+        run = plan(_resolved(name))
+        if others := _others(run):
+            _side_by_side(name, others)
+        make(run)
         if is_first_process():  # the others may be ahead of the result that it writes
             files.link_tree(run.result, config.ROOT / "results" / "runs" / name)
             tell(summary(run))
-        for other in config.options("experiment") if together else []:
-            train(config.load(config.CONFIGS / f"{other}.yaml"))
+
+
+def _resolved(name: str) -> Config:
+    return config.load(config.CONFIGS / f"{name}.yaml")
+
+
+def _others(run: Run) -> list[str]:
+    """Experiments without a run yet that `trainer.together` has made beside this one."""
+    together = run.config["trainer"]["together"]
+    if together not in TOGETHER:
+        raise ConfigError(f"trainer.together is {together!r}; it can be {', '.join(TOGETHER)}")
+    if run.finished or together == "none":
+        return []
+    names = config.options("experiment")
+    own = names.index(run.config["name"])
+    wanted = len(names) if together == "all" else side_by_side(run.config["trainer"])
+    runs = {run.fingerprint: run.config["name"]}  # two experiments may ask for the same
+    for name in [*names[own + 1 :], *names[:own]]:
+        if len(runs) >= wanted:
+            break
+        other = plan(_resolved(name))
+        if not other.finished:
+            runs.setdefault(other.fingerprint, name)
+    return list(runs.values())[1:]
+
+
+def _side_by_side(name: str, others: Sequence[str]) -> None:
+    """Trains them all. What goes wrong with another is its own stage's affair, and just told."""
+    tell(f"{name}, and beside it {', '.join(others)}")
+    with worker_processes(min(cores(), 1 + len(others))) as pool:
+        own, *rest = [pool.submit(_train, each) for each in (name, *others)]
+        for other, future in zip(others, rest, strict=True):
+            if error := future.exception():
+                tell(f"{other}: {error}; its own stage will try again")
+        own.result()
+
+
+def _train(name: str) -> None:
+    try:
+        train(_resolved(name))
+    except SystemExit as stop:  # a worker would go on with the next
+        os._exit(int(stop.code or 0))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,7 @@ results files of the devkit's format, submission/<classifier>/.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from functools import partial
 from multiprocessing import parent_process
 from pathlib import Path
@@ -34,12 +33,12 @@ from zfrepro import config, files
 from zfrepro.config import Config
 from zfrepro.cores import cores
 from zfrepro.data.store import PreparedSet
-from zfrepro.data.workers import worker_processes
 from zfrepro.fingerprint import fingerprint
-from zfrepro.transfer import protocol, scratch, voc
+from zfrepro.transfer import protocol, voc
 from zfrepro.transfer.coordinates import scaled
 from zfrepro.transfer.probe import fitted
 from zfrepro.transfer.protocol import Fold, Labels
+from zfrepro.workers import shared_map
 
 OUT = RESULTS / "transfer"
 SETS = ("caltech101", "caltech256", "voc2012")
@@ -79,11 +78,9 @@ def _scratch(target: Classes, settings: Config, folds: Sequence[Fold]) -> Iterat
     folder = config.CHECKPOINTS / mark
     new = [fold for fold in folds if not is_kept(folder, "scratch", fold)]
     beside = 1 if torch.cuda.is_available() else max(1, min(cores(), len(new)))
-    task = partial(_trained, folder, experiment, settings, target.prepared, target.labels, beside)
-    with ExitStack() as stack:
-        each: Callable[..., Iterator[Row]] = map
-        if beside > 1:
-            each = stack.enter_context(worker_processes(beside)).map
+    threads = max(1, cores() // beside)
+    task = partial(_trained, folder, experiment, settings, target.prepared, target.labels, threads)
+    with shared_map(beside) as each:
         found = tqdm(each(task, folds), f"{target.name}, scratch", len(folds), unit="fold")
         for fold, row in zip(folds, found, strict=True):
             yield target.row(fold, arm="scratch", classifier="softmax") | row
@@ -91,10 +88,12 @@ def _scratch(target: Classes, settings: Config, folds: Sequence[Fold]) -> Iterat
 
 def _trained(
     folder: Path, experiment: Config, settings: Config, prepared: PreparedSet, labels: Labels,
-    beside: int, fold: Fold,
+    threads: int, fold: Fold,
 ) -> Row:  # fmt: skip
+    from zfrepro.transfer import scratch  # noqa: PLC0415  Lightning takes a second to import
+
     def work(own: Path) -> Row:
-        found = scratch.accuracy(experiment, settings, prepared, fold, labels, own, beside)
+        found = scratch.accuracy(experiment, settings, prepared, fold, labels, own, threads)
         return {"accuracy": found}
 
     try:

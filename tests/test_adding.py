@@ -16,7 +16,7 @@ DIFFS = dict(zip(("experiment", "analysis", "data set"), BLOCKS, strict=True))
 FILES = ("data_batch_1.bin", "data_batch_2.bin", "test_batch.bin")
 SMALL = (
     "profile=smoke", "exclude_overlap=false", "training.epochs=1", "snapshots=[]",
-    "tracking=disabled", "trainer.together=false",
+    "tracking=disabled", "trainer.together=none",
 )  # fmt: skip
 # as stage `resolve`, for a training of seconds and an analysis of what it has trained
 CONFIGURE = """
@@ -68,7 +68,6 @@ def test_an_experiment_and_an_analysis(project: Project) -> None:
     assert "results/runs/zfnet_lcn/epochs.csv: val/top1" in stages
     assert stages.count("- results/sources/sparsity.json") == 1  # of what stage `sources` writes
     assert "deps: [results/sources/sparsity.json, " in stages
-    assert stages.count("results/figures/sparsity") == 2  # its output, and what `publish` waits for
     (project.root / "configure.py").write_text(CONFIGURE)
     succeed(project, "configure", *SMALL)
     succeed(project, "pipelines.prepare", "source")

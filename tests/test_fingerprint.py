@@ -21,11 +21,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(fp, "PROJECT", tmp_path)
     fp._tree.cache_clear()
     fp._meaning.cache_clear()
+    fp.digests.cache_clear()
     return tmp_path
 
 
 def fresh(*args: object) -> str:
     fp._meaning.cache_clear()
+    fp.digests.cache_clear()
     return fp.fingerprint(*args)  # type: ignore[arg-type]
 
 

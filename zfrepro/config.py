@@ -110,13 +110,14 @@ def compose_sets(overrides: Sequence[str] = ()) -> dict[str, Config]:
 
 
 def compose_analysis(overrides: Sequence[str] = ()) -> Config:
-    """`conf/analysis.yaml`: what the figures show.
+    """`conf/analysis.yaml` at the size that `params.yaml` names: what the figures show.
+
+    A profile without a file in `conf/analysis/` has all of it.
 
     Raises:
         ConfigError: an unknown key.
     """
-    with _errors_explained("analysis"):
-        return _plain(_composed("analysis", overrides))
+    return _composed_for_profile("analysis", overrides)
 
 
 def compose_transfer(overrides: Sequence[str] = ()) -> Config:
@@ -127,9 +128,13 @@ def compose_transfer(overrides: Sequence[str] = ()) -> Config:
     Raises:
         ConfigError: an unknown key.
     """
-    size = [] if any(o.startswith("transfer=") for o in overrides) else [_params("profile")]
-    with _errors_explained("transfer"):
-        return _plain(_composed("transfer", [*(f"transfer={name}" for name in size), *overrides]))
+    return _composed_for_profile("transfer", overrides)
+
+
+def _composed_for_profile(root: str, overrides: Sequence[str]) -> Config:
+    size = [] if any(o.startswith(f"{root}=") for o in overrides) else [_params("profile")]
+    with _errors_explained(root):
+        return _plain(_composed(root, [*(f"{root}={name}" for name in size), *overrides]))
 
 
 def resolve(config: DictConfig) -> Config:

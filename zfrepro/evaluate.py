@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,8 @@ def evaluated(trained: "Trained", run: str, prepared: "PreparedSet", name: str) 
                 wanted = {
                     v: staging / "done" / f"{split.name}_{v}.parquet" for v in evaluation.VIEWS
                 }
-                progress = f"{name}, {split.name}"
+                # a worker shares the terminal with others
+                progress = None if parent_process() else f"{name}, {split.name}"
                 evaluation.evaluate(trained, split, indices, wanted, progress=progress)
             for old in folder.parent.glob("predictions-*"):  # of code or images that have changed
                 shutil.rmtree(old)

@@ -22,12 +22,13 @@ def fingerprint(parts: Mapping[str, object], modules: Iterable[str]) -> str:
         parts: JSON-able values that decide the result (configuration, digest of the data).
         modules: dotted names; everything of this project that they import counts with them.
     """
-    decides = {"parts": parts, "sources": digests(modules)}
+    decides = {"parts": parts, "sources": digests(*modules)}
     text = json.dumps(decides, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def digests(modules: Iterable[str]) -> dict[str, str]:
+@cache
+def digests(*modules: str) -> Mapping[str, str]:
     """Of each source file behind `modules`, by its path from the project's root."""
     return {path.relative_to(PROJECT).as_posix(): _meaning(path) for path in closure(modules)}
 

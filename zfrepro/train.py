@@ -115,14 +115,19 @@ def train(cfg: Config) -> Run:
         LockedError: another process is training the same; says which.
     """
     run = plan(cfg)
+    make(run)
+    return run
+
+
+def make(run: Run) -> None:
+    """Trains a planned run unless that has been done. Raises LockedError, as `train`."""
     if run.finished:
-        tell(f"{cfg['name']}: already trained, in {run.result}")
+        tell(f"{run.config['name']}: already trained, in {run.result}")
     elif is_first_process():
-        with files.exclusive(run.work, f"training of {cfg['name']}"):
+        with files.exclusive(run.work, f"training of {run.config['name']}"):
             _train(run)
     else:  # another process of the same run; the first holds the lock
         _fit(run, report=lambda _: None)
-    return run
 
 
 def summary(run: Run) -> str:

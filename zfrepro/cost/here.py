@@ -109,6 +109,7 @@ def training_speeds(
     share = seconds / len(distinct)
     speeds: dict[Hashable, Speed] = {}
     with (
+        _threads_kept(),
         _scratch() as folder,
         tqdm(distinct.values(), "measuring", unit="net", disable=None) as bar,
     ):
@@ -153,6 +154,14 @@ def _images(cfg: Config, size: Size, prepared: Path | None, folder: Path) -> Pre
     return images.stand_in(
         cfg["data"], folder / "images", train, min(size.val, training.VAL_BATCHES * batch)
     )
+
+
+@contextmanager
+def _threads_kept() -> Iterator[None]:
+    """A training has as many as its configuration says; what is measured after it has its own."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
 
 
 @contextmanager

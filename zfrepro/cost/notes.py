@@ -14,7 +14,8 @@ FLOP: of convolutions, full layers and matrix products; a multiply-add is two, a
 weights: memory of weights, gradients and momenta. activations: an estimate, one copy of each
   layer's output for one device's part of a batch; without training, what is in memory at a time.
 disk: what stays, raw images not counted; checkpoints go when their training has finished.
-training: as `seconds` of run.json; whole stage: with its start, its checkpoints and its filing.
+training: as `seconds` of run.json; whole stage: with its start, its checkpoints and its filing,
+  and of trainings that are made side by side (trainer.together) each one's share of that time.
 measured: for some seconds on this machine ({cores()} cores), which should have nothing else to do
   meanwhile; images are prepared and figures made on its CPU, whatever trains.
   Stages that train nothing are counted by passes and products: right within a factor of two."""

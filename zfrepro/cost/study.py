@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from zfrepro import train
 from zfrepro.config import TRANSFER_SETS
-from zfrepro.cores import cores
+from zfrepro.cores import cores, side_by_side
 from zfrepro.cost import counts, done, gpus
 from zfrepro.cost.rows import Row
 from zfrepro.cost.speed import Speed
@@ -204,6 +204,7 @@ def _prepare(machine: Machine, name: str, data: Config | None, size: Size, finis
 def _train(study: Study, row: Row, machine: Machine, finished: bool) -> Line:
     work, speed = row.work(study.size), machine.speeds[row.name]
     share = work.batch // study.gpus
+    whole = speed.stage(work, machine.loading + FILING)
     return Line(
         stage=f"train@{row.name}",
         images=work.train_images,
@@ -215,7 +216,7 @@ def _train(study: Study, row: Row, machine: Machine, finished: bool) -> Line:
         disk_bytes=counts.weights_bytes(row.net, row.config["data"]["image_size"]),
         checkpoint_bytes=counts.CHECKPOINTS * counts.checkpoint_bytes(row.net),
         training_seconds=speed.training(work),
-        stage_seconds=speed.stage(work, machine.loading + FILING),
+        stage_seconds=whole / side_by_side(row.config["trainer"]),
         speed=speed.how,
         state=DONE if finished else TO_DO,
     )

@@ -29,8 +29,8 @@ from zfrepro.data.decode import FILTERS
 from zfrepro.data.index import Merged, bad_files, good_rows, merge
 from zfrepro.data.listing import Listing, Source
 from zfrepro.data.shards import Recipe, Shard
-from zfrepro.data.workers import worker_processes
 from zfrepro.files import atomic_path, write_json
+from zfrepro.workers import worker_processes
 
 MANIFEST = "manifest.json"
 OBJECTS = "objects.parquet"

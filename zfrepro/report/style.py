@@ -21,13 +21,21 @@ OPTIONS: dict[str, dict[str, Any]] = {
 FORMATS = tuple(OPTIONS)
 DPI = 220
 
-__all__ = ["DPI", "FORMATS", "OURS", "PAPER", "plt", "save"]
+__all__ = ["DPI", "FORMATS", "OURS", "PAPER", "plt", "save", "set_resolution"]
+
+
+def set_resolution(dpi: int) -> None:
+    """Of the figures that `save` writes from now on, in pixels an inch; `DPI` until then."""
+    plt.rcParams["savefig.dpi"] = dpi
+
+
+set_resolution(DPI)
 
 
 def save(figure: Figure, path: Path) -> None:
     """Writes a figure to `path` with each suffix of `FORMATS`, and closes it."""
     for suffix in FORMATS:
         with atomic_path(path.with_suffix(f".{suffix}")) as temporary:
-            figure.savefig(temporary, format=suffix, dpi=DPI, **OPTIONS[suffix])
+            figure.savefig(temporary, format=suffix, **OPTIONS[suffix])
         figure.set_layout_engine("none")  # what was found holds for the next format too
     plt.close(figure)

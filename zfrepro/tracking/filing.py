@@ -201,7 +201,7 @@ class Filed:
             if path.name not in there:
                 self._client.log_artifact(self.run_id, str(path))
             if path.name == CURVES:
-                previews.log(self._client, self.run_id, path)
+                previews.log(self._client, self.run_id, [path])
 
     def _log_model(self, record: Record) -> None:
         """Logs the net as an MLflow model, whole or not at all: READY comes after its files."""

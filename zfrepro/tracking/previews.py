@@ -1,6 +1,9 @@
 """Small copies of pictures, for descriptions: MLflow shows a picture there at its full width."""
 
 import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -12,15 +15,21 @@ FOLDER = "previews"  # of a run's artifacts
 WIDTH, HEIGHT = 760, 10_000  # pixels at most; a description's column is about 800 wide
 
 
-def log(client: "MlflowClient", run_id: str, path: Path) -> None:
-    """Logs a copy of a picture that is no wider than a description."""
+def log(client: "MlflowClient", run_id: str, paths: Sequence[Path]) -> None:
+    """Logs copies of pictures that are no wider than a description."""
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor() as pool:
+        for small in pool.map(partial(_shrink, Path(folder)), paths):
+            client.log_artifact(run_id, str(small), FOLDER)
+
+
+def _shrink(folder: Path, path: Path) -> Path:
     from PIL import Image  # noqa: PLC0415
 
-    with Image.open(path) as picture, tempfile.TemporaryDirectory() as folder:
+    with Image.open(path) as picture:
         picture.thumbnail((WIDTH, HEIGHT))
-        small = Path(folder) / _name(path.name)
+        small = folder / _name(path.name)
         picture.convert("RGB").save(small, quality=90)
-        client.log_artifact(run_id, str(small), FOLDER)
+    return small
 
 
 def markdown(run_id: str, name: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
@@ -103,7 +104,9 @@ def _artists(pictures: int) -> Executor:
     if pictures < MANY:
         return ThreadPoolExecutor(1)
     # spawned: of a fork, MLflow's and torch's threads would be missing
-    return ProcessPoolExecutor(1, get_context("spawn"), initializer=die_with_parent)
+    artists = ProcessPoolExecutor(1, get_context("spawn"), initializer=die_with_parent)
+    artists.submit(import_module, "matplotlib.figure")  # it starts while the store is opened
+    return artists
 
 
 def _open_store(settings: Settings) -> "Store":

@@ -200,5 +200,5 @@ def _log_files(store: "Store", run: "Run", result: Result) -> None:
         if path.parts[0] != SERIES:
             place = None if path.parent == Path() else path.parent.as_posix()
             store.client.log_artifact(str(run.info.run_id), str(result.folder / path), place)
-    for name in result.pictures:
-        previews.log(store.client, str(run.info.run_id), result.folder / name)
+    pictures = [result.folder / name for name in result.pictures]
+    previews.log(store.client, str(run.info.run_id), pictures)

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Sequence
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +48,20 @@ class EpochEnd(pl.Callback):
 
 
 class EpochLines(pl.Callback):
-    """One line an epoch, where nobody watches a bar."""
+    """One line an epoch, where nobody watches a bar.
+
+    Args:
+        name: that the lines begin with, since several trainings may write to one terminal.
+    """
+
+    def __init__(self, name: str | None) -> None:
+        self._prefix = f"{name}, " if name else ""
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         if trainer.is_global_zero and isinstance(module, Classifier):
             row = module.history[-1]
             print(  # noqa: T201  what the user of the command reads
-                f"epoch {row['epoch']:.0f}/{trainer.max_epochs}: "
+                f"{self._prefix}epoch {row['epoch']:.0f}/{trainer.max_epochs}: "
                 f"train loss {row['train/loss']:.3f}, top-1 error {row['train/top1']:.1f}; "
                 f"val loss {row['val/loss']:.3f}, top-1 {row['val/top1']:.1f}, "
                 f"top-5 {row['val/top5']:.1f} %",
@@ -72,17 +80,21 @@ class Bar(pl.callbacks.TQDMProgressBar):
         return {key: f"{history[-1][key]:.1f}" for key in ("train/top1", "val/top1") if history}
 
 
-def progress(kind: str) -> list[pl.Callback]:
+def progress(kind: str, name: str | None = None) -> list[pl.Callback]:
     """The callbacks of `trainer.progress`: auto, bar, lines or none.
+
+    Args:
+        name: of the training, for its lines.
 
     Raises:
         ValueError: another word.
     """
     if kind == "auto":
-        kind = "bar" if sys.stderr.isatty() else "lines"
+        # a worker shares the terminal with others, and bars would overwrite each other
+        kind = "bar" if sys.stderr.isatty() and parent_process() is None else "lines"
     kinds: dict[str, list[pl.Callback]] = {
         "bar": [Bar(refresh_rate=10)],
-        "lines": [EpochLines()],
+        "lines": [EpochLines(name)],
         "none": [],
     }
     if kind not in kinds:

@@ -114,8 +114,8 @@ def make_trainer(
         keep_freed_memory()
         # as weights decay their momenta pass through denormals, on which a CPU is slow
         torch.set_flush_denormal(True)
-        share_cores(options["devices"] * options.get("beside", 1))
-    bars = progress(options["progress"])
+        torch.set_num_threads(options["threads"] or max(1, cores() // options["devices"]))
+    bars = progress(options["progress"], config.get("name"))
     return pl.Trainer(
         accelerator=options["accelerator"],
         devices=options["devices"],
@@ -136,11 +136,6 @@ def make_trainer(
         # the same weights after a kill, on a GPU too; max pooling has no deterministic form there
         deterministic="warn" if options["accelerator"] != "cpu" else None,
     )
-
-
-def share_cores(processes: int) -> None:
-    """Gives each of several processes on one CPU its part of the cores."""
-    torch.set_num_threads(max(1, cores() // processes))
 
 
 def _last_good(folder: Path) -> str:

@@ -22,8 +22,8 @@ from tqdm import tqdm
 
 from zfrepro.data.naive import areas
 from zfrepro.data.store import PreparedSet
-from zfrepro.data.workers import worker_processes
 from zfrepro.files import atomic_path
+from zfrepro.workers import worker_processes
 
 GREY = 32  # pixels each way of what is kept of an image
 CUTS = (0.0, 0.025, 0.05)  # cut off an image at each side, as shares of it, to align it

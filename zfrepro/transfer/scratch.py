@@ -72,7 +72,7 @@ def accuracy(
     fold: Fold,
     labels: Labels,
     folder: Path,
-    beside: int = 1,
+    threads: int | None = None,
 ) -> float:
     """Trains on the fold and tests it: mean accuracy of the classes, one centre crop an image.
 
@@ -82,12 +82,12 @@ def accuracy(
         experiment: the resolved configuration of the net that was trained on the other set.
         scratch: what differs of its section `training`: batch, epochs and milestones; and `steps`,
             how many make an epoch. What is tested may not anneal, hence the milestones.
-        beside: so many trainings share the cores of this machine.
+        threads: of the training on a CPU; None: one for each core.
 
     Raises:
         DivergedError: the loss became NaN or infinite.
     """
-    config = settings(experiment, scratch, fold, beside)
+    config = settings(experiment, scratch, fold, threads)
     size = max(scratch["steps"] * config["training"]["batch"], len(fold.train))
     data = FoldSet(prepared, prepared.split("all"), fold, labels, size)
     fitted = fit(config, data, folder, report=lambda _: None)
@@ -104,7 +104,9 @@ def accuracy(
     return mean_class_accuracy(predictions(trained, tested), tested.labels)
 
 
-def settings(experiment: Config, scratch: Config, fold: Fold, beside: int = 1) -> dict[str, Any]:
+def settings(
+    experiment: Config, scratch: Config, fold: Fold, threads: int | None = None
+) -> dict[str, Any]:
     """The configuration that `fit` takes; the net's weights are drawn anew for each fold."""
     training = experiment["training"]
     return {
@@ -120,7 +122,7 @@ def settings(experiment: Config, scratch: Config, fold: Fold, beside: int = 1) -
         },
         "trainer": {
             **experiment["trainer"], "devices": 1, "nodes": 1, "strategy": "auto", "workers": 0,
-            "progress": "none", "beside": beside,
+            "progress": "none", "threads": threads,
         },
     }  # fmt: skip
 

@@ -12,7 +12,7 @@ import hashlib
 import json
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -24,12 +24,13 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from zfrepro.data.miniature.backdrop import Noise
-from zfrepro.data.workers import worker_processes
 from zfrepro.files import atomic_path, exclusive, write_json
+from zfrepro.workers import shared_map
 
 MARKER = "world.json"
 UNFINISHED = ".unfinished"
 CHUNK = 20  # images
+FEW = 150  # images
 
 Rows = list[dict[str, Any]]
 
@@ -182,16 +183,11 @@ def _render_missing(root: Path, tree: Tree[C], workers: int, progress: bool) -> 
         disable=None if progress else True,  # None: on a terminal alone
     )  # fmt: skip
     with bar:
-        for done in _shared_out(partial(_render_chunk, root, tree), todo, workers):
-            bar.update(done)
-
-
-def _shared_out(work: Callable[[C], int], chunks: Sequence[C], workers: int) -> Iterator[int]:
-    if min(workers, len(chunks)) <= 1:
-        yield from map(work, chunks)
-        return
-    with worker_processes(min(workers, len(chunks))) as pool:
-        yield from pool.map(work, chunks)
+        # where there are few, no process has started before they are drawn
+        shared = min(workers, len(todo)) if missing >= FEW else 1
+        with shared_map(shared) as each:
+            for done in each(partial(_render_chunk, root, tree), todo):
+                bar.update(done)
 
 
 def _render_chunk(root: Path, tree: Tree[C], chunk: C) -> int:

@@ -1,11 +1,12 @@
-"""Worker processes that share the work of rendering and preparing images."""
+"""Worker processes that share work: images to prepare, small networks to train or evaluate."""
 
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 from zfrepro.files import die_with_parent
 
@@ -28,6 +29,16 @@ def worker_processes(workers: int) -> Iterator[ProcessPoolExecutor]:
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def shared_map(workers: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """`map`, its calls shared by so many worker processes; with one, made here."""
+    if workers <= 1:
+        yield map
+    else:
+        with worker_processes(workers) as pool:
+            yield pool.map
 
 
 def _start_worker(parent: int) -> None:
