@@ -3,7 +3,8 @@
 import argparse
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from tqdm import tqdm
 
 from pipelines._stage import shell
 from zfrepro import config, files
@@ -28,6 +30,8 @@ COLUMNS = [
 ]  # fmt: skip
 
 Row = dict[str, Any]
+
+FEW = 4  # classifiers: for less a worker need not start
 
 
 def is_absent(name: str) -> bool:
@@ -101,12 +105,26 @@ class Target:
             return features.extract(self.network.trained, split, layers, folder, progress=what)
 
 
+@dataclass(frozen=True)
+class Probe:
+    """A classifier on the features of one layer, of one fold."""
+
+    fold: Fold
+    layer: str
+    classifier: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.layer}-{self.classifier}"
+
+
 class Classes(Target):
     """A set whose images show one class each: Caltech-101 or Caltech-256."""
 
     def __init__(self, name: str, network: Network, settings: Config) -> None:
         super().__init__(name, network)
         self._settings, self._protocol = settings, settings[name]
+        self.strengths: Mapping[str, Sequence[float]] = settings["strengths"]
         self.split = self.prepared.split("all")
         ids = [identity for identity, _ in self.prepared.classes]
         self.labels = Labels.of(self.split.labels, ids, self._protocol["leave_out"])
@@ -114,20 +132,6 @@ class Classes(Target):
     def fold(self, images_a_class: int, number: int) -> Fold:
         seed = self._settings["seed"]
         return draw(self.labels, images_a_class, self._protocol["tested"], number, seed)
-
-    def probed(self, fold: Fold, layer: str, classifier: str) -> Row:
-        """A line of a classifier on a layer's features."""
-
-        def work(_: Path) -> Row:
-            path = self.features(self.split, [layer])[layer]
-            strengths = self._settings["strengths"][classifier]
-            found = probe.accuracy(path, fold, self.labels, classifier, strengths)
-            numbers = np.load(path, mmap_mode="r").shape[1]  # of an image, all of them used
-            return dict(zip(("accuracy", "strength", "numbers"), (*found, numbers), strict=True))
-
-        name = f"{layer}-{classifier}"
-        found = kept(self.network.folder / f"folds-{self._mark}", name, fold, work)
-        return self.row(fold, arm="pretrained", classifier=classifier, layer=layer) | found
 
     @cached_property
     def drawn(self) -> Config:
@@ -137,9 +141,12 @@ class Classes(Target):
         return {**protocol, "data": self.data, "seed": self._settings["seed"]}
 
     @cached_property
-    def _mark(self) -> str:
-        parts = {**self.drawn, "strengths": self._settings["strengths"]}
-        return fingerprint(parts, ["zfrepro.transfer.probe", "zfrepro.transfer.features"])
+    def probes(self) -> Path:
+        """The folder that keeps what `probed` found on this set."""
+        parts = {**self.drawn, "strengths": self.strengths}
+        mark = fingerprint(parts, ["zfrepro.transfer.probe", "zfrepro.transfer.features"])
+        folder: Path = self.network.folder / f"folds-{mark}"
+        return folder
 
     def row(self, fold: Fold, **facts: Any) -> Row:
         """What a fold's line in `folds.csv` has beside its accuracy."""
@@ -153,6 +160,42 @@ class Classes(Target):
             "classes": len(self.labels.ids),
             "fewest_tested": int(tested.min()),
         }
+
+
+Map = Callable[..., Iterator[Any]]  # as `map`, perhaps by worker processes
+
+
+def unprobed(wanted: Sequence[tuple[Classes, Probe]]) -> int:
+    """Those that `probed` has to work out."""
+    return sum(not is_kept(target.probes, each.name, each.fold) for target, each in wanted)
+
+
+def probed(wanted: Sequence[tuple[Classes, Probe]], progress: str, each_of: Map) -> Iterator[Row]:
+    """A line of each: of a fold, a classifier on a layer's features."""
+    layers: dict[Classes, set[str]] = {}
+    for target, each in wanted:
+        layers.setdefault(target, set()).add(each.layer)
+    features = {target: target.features(target.split, sorted(of)) for target, of in layers.items()}
+    tasks = [
+        (target.probes, features[target][each.layer], target.labels,
+         target.strengths[each.classifier], each)
+        for target, each in wanted
+    ]  # fmt: skip
+    found = tqdm(each_of(_probed, *zip(*tasks, strict=True)), progress, len(tasks), unit="fold")
+    for (target, each), row in zip(wanted, found, strict=True):
+        facts = {"classifier": each.classifier, "layer": each.layer}
+        yield target.row(each.fold, arm="pretrained", **facts) | row
+
+
+def _probed(
+    folder: Path, features: Path, labels: Labels, strengths: Sequence[float], wanted: Probe
+) -> Row:
+    def work(_: Path) -> Row:
+        found = probe.accuracy(features, wanted.fold, labels, wanted.classifier, strengths)
+        numbers = np.load(features, mmap_mode="r").shape[1]  # of an image, all of them used
+        return dict(zip(("accuracy", "strength", "numbers"), (*found, numbers), strict=True))
+
+    return kept(folder, wanted.name, wanted.fold, work)
 
 
 def kept(folder: Path, name: str, fold: Fold, work: Callable[[Path], Row]) -> Row:

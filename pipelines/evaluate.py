@@ -81,18 +81,13 @@ def _resolved(name: str) -> Config:
 
 
 def _trained_row(prepared: PreparedSet, name: str) -> dict[str, object]:
-    import torch  # noqa: PLC0415  where there are workers, they alone need it
-
-    from zfrepro.training.trained import load  # noqa: PLC0415
+    from zfrepro.training.trained import load  # noqa: PLC0415  where workers do it, they alone
 
     keep_freed_memory()
-    resolved = _resolved(name)
-    if threads := resolved["trainer"]["threads"]:
-        torch.set_num_threads(threads)
     folder = RESULTS / "runs" / name
     recipe = json.loads((folder / "run.json").read_text())
     last = json.loads((folder / "metrics.json").read_text())
-    paper = resolved["paper"]
+    paper = _resolved(name)["paper"]
     made = evaluated(load(folder / "weights.pt"), recipe["fingerprint"], prepared, name)
     kept = RESULTS / "predictions" / name
     files.link_tree(made, kept)

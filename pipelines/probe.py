@@ -3,24 +3,43 @@
 Writes results/probe/folds.csv, an accuracy for each fold of each classifier, layer and set.
 """
 
-from tqdm import tqdm
+import torch
 
-from pipelines._transfer import RESULTS, Classes, Network, Row, is_absent, stage, write_folds
+from pipelines._transfer import (
+    FEW,
+    RESULTS,
+    Classes,
+    Network,
+    Probe,
+    is_absent,
+    probed,
+    stage,
+    unprobed,
+    write_folds,
+)
 from zfrepro.config import Config
+from zfrepro.cores import side_by_side
+from zfrepro.workers import shared_map
 
 CLASSIFIERS = ("svm", "softmax")
 
 
 def run(settings: Config) -> None:
-    rows: list[Row] = []
     mine = settings["probe"]
     pairs = [(layer, classifier) for classifier in CLASSIFIERS for layer in mine[classifier]]
-    for name in (name for name in mine["images_a_class"] if not is_absent(name)):
-        target = Classes(name, Network(settings["network"]), settings)
-        folds = [target.fold(mine["images_a_class"][name], k) for k in range(mine["folds"])]
-        target.features(target.split, [layer for layer, _ in pairs])
-        work = [(fold, *pair) for pair in pairs for fold in folds]
-        rows += [target.probed(*each) for each in tqdm(work, desc=f"{name}, probes", unit="fold")]
+    names = [name for name in mine["images_a_class"] if not is_absent(name)]
+    network = Network(settings["network"])
+    targets = [Classes(name, network, settings) for name in names]
+    wanted = [
+        (target, Probe(target.fold(mine["images_a_class"][target.name], k), *pair))
+        for target in targets
+        for pair in pairs
+        for k in range(mine["folds"])
+    ]
+    # of large networks one at a time, for the memory that the features of a layer take
+    small = 1 if torch.cuda.is_available() else side_by_side(network.config["trainer"])
+    with shared_map(min(small, unprobed(wanted) // FEW)) as each_of:
+        rows = list(probed(wanted, "probes", each_of)) if wanted else []
     write_folds(rows, RESULTS / "probe" / "folds.csv")
 
 

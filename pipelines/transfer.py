@@ -18,15 +18,20 @@ import torch
 from tqdm import tqdm
 
 from pipelines._transfer import (
+    FEW,
     RESULTS,
     Classes,
+    Map,
     Network,
+    Probe,
     Row,
     Target,
     is_absent,
     is_kept,
     kept,
+    probed,
     stage,
+    unprobed,
     write_folds,
 )
 from zfrepro import config, files
@@ -62,26 +67,37 @@ def _classes(settings: Config, name: str, network: Network) -> Iterator[Row]:
     with files.atomic_path(OUT / name / "splits.parquet") as path:
         drawn = {(fold.images_a_class, fold.number): fold for fold in (*folds, *again)}
         protocol.table(drawn.values(), target.split.paths).to_parquet(path, index=False)
-    for fold in tqdm(folds, desc=f"{name}, pretrained", unit="fold"):
-        yield target.probed(fold, settings["layer"], "softmax")
-    yield from _scratch(target, settings["scratch"], again)
+    wanted = [(target, Probe(fold, settings["layer"], "softmax")) for fold in folds]
+    untrained = Untrained(target, settings["scratch"])
+    # without a GPU side by side: a small net, or classifier, is faster on a core of its own
+    new = unprobed(wanted) // FEW + untrained.missing(again)
+    beside = 1 if torch.cuda.is_available() else min(cores(), new)
+    with shared_map(beside) as each_of:
+        yield from probed(wanted, f"{name}, pretrained", each_of)
+        yield from untrained.tried(again, each_of, max(1, cores() // max(1, beside)))
 
 
-def _scratch(target: Classes, settings: Config, folds: Sequence[Fold]) -> Iterator[Row]:
-    """The same net from random weights; those of a fold are drawn from its seed and number.
+class Untrained:
+    """The same net from random weights; those of a fold are drawn from its seed and number."""
 
-    Without a GPU the folds are trained side by side: on a core each a small net is faster.
-    """
-    experiment = target.network.config
-    parts = {key: experiment[key] for key in ("model", "crop", "training")}
-    mark = fingerprint({**parts, **target.drawn, "scratch": settings}, ["zfrepro.transfer.scratch"])
-    folder = config.CHECKPOINTS / mark
-    new = [fold for fold in folds if not is_kept(folder, "scratch", fold)]
-    beside = 1 if torch.cuda.is_available() else max(1, min(cores(), len(new)))
-    threads = max(1, cores() // beside)
-    task = partial(_trained, folder, experiment, settings, target.prepared, target.labels, threads)
-    with shared_map(beside) as each:
-        found = tqdm(each(task, folds), f"{target.name}, scratch", len(folds), unit="fold")
+    def __init__(self, target: Classes, settings: Config) -> None:
+        self._target, self._settings = target, settings
+        experiment = target.network.config
+        parts = {key: experiment[key] for key in ("model", "crop", "training")}
+        parts |= {**target.drawn, "scratch": settings}
+        self._folder = config.CHECKPOINTS / fingerprint(parts, ["zfrepro.transfer.scratch"])
+
+    def missing(self, folds: Sequence[Fold]) -> int:
+        return sum(not is_kept(self._folder, "scratch", fold) for fold in folds)
+
+    def tried(self, folds: Sequence[Fold], each_of: Map, threads: int) -> Iterator[Row]:
+        """A line of each fold: the net trained on it, with so many threads, and tested."""
+        target = self._target
+        task = partial(
+            _trained, self._folder, target.network.config, self._settings, target.prepared,
+            target.labels, threads,
+        )  # fmt: skip
+        found = tqdm(each_of(task, folds), f"{target.name}, scratch", len(folds), unit="fold")
         for fold, row in zip(folds, found, strict=True):
             yield target.row(fold, arm="scratch", classifier="softmax") | row
 

@@ -40,7 +40,7 @@ def assert_same(found: Weights, expected: Weights) -> None:
 def epochs_seen(process: subprocess.Popen[str]) -> Iterator[int]:
     assert process.stderr is not None
     for line in process.stderr:
-        if found := re.match(r"epoch (\d+)/", line):
+        if found := re.search(r"epoch (\d+)/", line):
             yield int(found[1])
 
 

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 ITERATIONS = 300
 TOLERANCE = 1e-6  # of the gradient's largest entry, per image, in the variables that are searched
+CHOOSING = 1e-5  # the same while strengths are compared, which are far apart
 DIRECTIONS = 32  # in which the images vary most
 ROUNDS = 3  # of the power iteration that finds them
 PARTS = 3  # of the cross-validation
@@ -108,19 +109,29 @@ def leading(features: Tensor, count: int = DIRECTIONS) -> tuple[Tensor, Tensor]:
 
 
 def fit(
-    features: Tensor, presence: Signs, loss: Loss, strength: float, start: Linear | None = None
+    features: Tensor,
+    presence: Signs,
+    loss: Loss,
+    strength: float,
+    start: Linear | None = None,
+    tolerance: float = TOLERANCE,
 ) -> Linear:
     """The classifier of `features` (n, d); `start` is where to look first."""
     step = presence.shape[1] if loss is softmax else CLASSES
-    found = [
-        _fit(features, presence[:, k : k + step], loss, strength, start and start.part(k, k + step))
-        for k in range(0, presence.shape[1], step)
-    ]
+    found = []
+    for k in range(0, presence.shape[1], step):
+        part, first = presence[:, k : k + step], start and start.part(k, k + step)
+        found.append(_fit(features, part, loss, strength, first, tolerance))
     return Linear(torch.cat([f.weights for f in found], 1), torch.cat([f.bias for f in found]))
 
 
 def _fit(
-    features: Tensor, presence: Signs, loss: Loss, strength: float, start: Linear | None
+    features: Tensor,
+    presence: Signs,
+    loss: Loss,
+    strength: float,
+    start: Linear | None,
+    tolerance: float,
 ) -> Linear:
     signs = torch.from_numpy(presence).to(features)
     used = int((signs != 0).any(1).sum())
@@ -130,7 +141,7 @@ def _fit(
     variables = Variables(features, strength, CURVATURES[loss], used)
     searched = [each.requires_grad_() for each in variables.of(start)]
     optimiser = torch.optim.LBFGS(
-        searched, max_iter=ITERATIONS, tolerance_grad=TOLERANCE, tolerance_change=1e-9,
+        searched, max_iter=ITERATIONS, tolerance_grad=tolerance, tolerance_change=1e-9,
         history_size=10, line_search_fn="strong_wolfe",
     )  # fmt: skip
 
@@ -173,7 +184,7 @@ def choose(
         held = parts == part
         model, shown = None, np.where(held[:, None], 0, presence).astype(np.int8)
         for i, strength in enumerate(strengths):
-            model = fit(features, shown, loss, strength, start=model)
+            model = fit(features, shown, loss, strength, model, CHOOSING)
             found[i] += score(model.scores(features)[held], presence[held])
     return strengths[int(found.argmax())]
 
