@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dvc.repo import Repo
 
 from pipelines import __main__ as pipelines
 from tests.project import copy_project
@@ -19,7 +20,7 @@ def test_a_stage_depends_on_the_digest_of_its_code(stage: str) -> None:
     own = f"results/sources/{stage}.json"
     code = [dep for dep in STAGES[stage]["deps"] if dep.startswith("results/sources/")]
     assert code == [own]
-    assert own in STAGES["sources"]["outs"]
+    assert STAGES["sources"]["outs"] == ["results/sources"]
     assert set(fingerprint.PACKAGES) <= set(STAGES["sources"]["deps"])
 
 
@@ -65,12 +66,27 @@ def test_a_new_experiment_reaches_every_list() -> None:
     names = [*config.options("experiment"), "tab3_new"]
     fresh: dict[str, Any] = pipelines.synchronised(pipelines.read(), names)
     assert fresh["vars"][0]["experiments"] == names
-    assert "results/runs/tab3_new" in fresh["stages"]["evaluate"]["deps"]
     assert all(
         any(path.startswith("results/runs/tab3_new/") for path in entry["y"])
         for plot in fresh["plots"]
         for entry in plot.values()
     )
+
+
+def test_stages_wait_for_all_that_is_written_into_the_folders_they_read() -> None:
+    with Repo(config.ROOT) as repo:
+        graph = repo.index.graph
+        after = {stage.name: {each.name for each in graph.successors(stage)} for stage in graph}
+    trainings = {f"train@{name}" for name in config.options("experiment")}
+    figures = {
+        "overlap", "features", "evolution", "architecture", "invariance", "occlusion",
+        "correspondence", "tables",
+    }  # fmt: skip
+    transfers = {f"transfer@{name}" for name in config.TRANSFER_SETS}
+    assert trainings <= after["evaluate"]
+    assert trainings | figures | transfers | {"evaluate", "probe", "claims"} <= after["publish"]
+    assert transfers | {"probe", "evaluate"} <= after["tables"]
+    assert figures | {"evaluate", "claims", "publish"} <= after["report"]
 
 
 def test_code_of_training_is_in_the_fingerprint_and_tracking_is_not() -> None:
