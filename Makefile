@@ -23,7 +23,7 @@ lint: $(READY)
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 
-smoke: $(READY)  ## the whole graph in about three minutes, in a copy: this checkout stays as it is
+smoke: $(READY)  ## the whole graph in two minutes, and again, in a copy: this checkout stays as it is
 	$(RUN) tests/smoke
 
 ui: $(READY)     ## browse runs, curves and figures at http://127.0.0.1:5000

@@ -20,7 +20,7 @@ from zfrepro.files import atomic_write
 SOURCES = "results/sources"
 PIPELINE = config.ROOT / "dvc.yaml"
 # an entry on one experiment
-ONE = re.compile(r"^results/(runs|configs)/(?!analysis|transfer)\w+")
+ONE = re.compile(r"^results/(runs|configs)/(?!analysis|transfer|sets)\w+")
 
 
 def synchronised(pipeline: dict[str, Any], experiments: list[str]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def stage(name: str, description: str | None, run: Callable[[Config], None], fig
     with shell(keep_memory=True):
         analysis = config.load(config.CONFIGS / "analysis.yaml")
         settings = analysis[name]
-        style.set_resolution(analysis["dpi"])
+        style.set_output(**analysis["pictures"])
         run(settings)
         files.write_json(RESULTS / "figures" / figure / "recipe.json", made_from(name, settings))
 

@@ -31,7 +31,7 @@ COLUMNS = [
 
 Row = dict[str, Any]
 
-FEW = 4  # classifiers: for less a worker need not start
+FEW = 20  # classifiers: for less a worker need not start
 
 
 def is_absent(name: str) -> bool:

@@ -70,7 +70,7 @@ def _classes(settings: Config, name: str, network: Network) -> Iterator[Row]:
     wanted = [(target, Probe(fold, settings["layer"], "softmax")) for fold in folds]
     untrained = Untrained(target, settings["scratch"])
     # without a GPU side by side: a small net, or classifier, is faster on a core of its own
-    new = unprobed(wanted) // FEW + untrained.missing(again)
+    new = max(unprobed(wanted) // FEW, untrained.missing(again))
     beside = 1 if torch.cuda.is_available() else min(cores(), new)
     with shared_map(beside) as each_of:
         yield from probed(wanted, f"{name}, pretrained", each_of)

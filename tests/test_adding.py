@@ -23,6 +23,7 @@ CONFIGURE = """
 import sys
 from zfrepro import config, files
 made, analysis = config.compose_experiment("zfnet_lcn", sys.argv[1:]), config.compose_analysis()
+analysis["pictures"]["formats"] = ["png", "pdf"]
 analysis["sparsity"]["network"] = "zfnet_lcn"
 written = {"zfnet_lcn": made, "sets/source": made["data"], "analysis": analysis}
 for name, content in written.items():

@@ -21,7 +21,7 @@ Picture = npt.NDArray[np.float32]
 
 
 def draw(rows: Mapping[str, Sequence[Picture]], path: Path, title: str) -> None:
-    """A column a face, a row a part: writes `path` with each suffix of `style.FORMATS`.
+    """A column a face, a row a part: writes `path` in the formats of `style`.
 
     Args:
         rows: of each label the faces (h, w, 3) between 0 and 1.

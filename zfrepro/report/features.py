@@ -20,7 +20,7 @@ INCH = 2.6  # width of one map's panel, in inches
 
 
 def draw(panels: Sequence[Panel], path: Path, title: str, *, labels: bool = True) -> None:
-    """Writes `path` with each suffix of `style.FORMATS`.
+    """Writes `path` in the formats of `style`.
 
     Args:
         panels: the maps of one layer.

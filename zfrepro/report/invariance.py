@@ -29,7 +29,7 @@ def draw(
     table: pd.DataFrame, examples: Examples, names: Sequence[str], crop: int, path: Path,
     title: str,
 ) -> None:  # fmt: skip
-    """The paper's 3 x 4 panels; writes `path` with each suffix of `style.FORMATS`.
+    """The paper's 3 x 4 panels; writes `path` in the formats of `style`.
 
     Args:
         table: of `invariance.curves`, with a column `image`; its images are drawn.

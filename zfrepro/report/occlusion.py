@@ -45,7 +45,7 @@ class Row:
 
 
 def draw(rows: Sequence[Row], layer: str, path: Path, title: str) -> None:
-    """Writes `path` with each suffix of `style.FORMATS`."""
+    """Writes `path` in the formats of `style`."""
     figure, axes = plt.subplots(
         len(rows), len(TITLES), figsize=(13.5, 2.35 * len(rows) + 0.6), squeeze=False,
         layout="constrained", gridspec_kw={"width_ratios": WIDTHS},

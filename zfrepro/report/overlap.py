@@ -22,7 +22,7 @@ class Shown(NamedTuple):
 
 
 def draw(pairs: Sequence[Shown], path: Path, title: str) -> None:
-    """Writes `path` with each suffix of `style.FORMATS`; the transfer set's image comes first."""
+    """Writes `path` in the formats of `style`; the transfer set's image comes first."""
     columns = min(COLUMNS, len(pairs))
     rows = -(-len(pairs) // columns)
     size = (columns * INCH, rows * (INCH / 2 + 0.32) + 0.5)

@@ -1,5 +1,6 @@
 """How every picture looks and is saved: without a screen, in ours and the paper's colours."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +19,32 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "png": {"pil_kwargs": {"compress_level": 1}},
     "pdf": {"metadata": {"CreationDate": None}},  # the same figure, the same file
 }
-FORMATS = tuple(OPTIONS)
 DPI = 220
 
-__all__ = ["DPI", "FORMATS", "OURS", "PAPER", "plt", "save", "set_resolution"]
+__all__ = ["DPI", "OURS", "PAPER", "plt", "save", "set_output"]
+
+plt.rcParams["savefig.dpi"] = DPI
+_formats = tuple(OPTIONS)
 
 
-def set_resolution(dpi: int) -> None:
-    """Of the figures that `save` writes from now on, in pixels an inch; `DPI` until then."""
+def set_output(dpi: int, formats: Sequence[str]) -> None:
+    """How `save` writes figures from now on: pixels an inch, and suffixes of files.
+
+    Until then `DPI`, as PNG and PDF.
+
+    Raises:
+        ValueError: a format that is neither.
+    """
+    global _formats  # noqa: PLW0603  as matplotlib keeps its own
+    if unknown := set(formats) - OPTIONS.keys():
+        raise ValueError(f"formats names {min(unknown)}; it can name {', '.join(OPTIONS)}")
     plt.rcParams["savefig.dpi"] = dpi
-
-
-set_resolution(DPI)
+    _formats = tuple(formats)
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Writes a figure to `path` with each suffix of `FORMATS`, and closes it."""
-    for suffix in FORMATS:
+    """Writes a figure to `path` with the suffix of each format, and closes it."""
+    for suffix in _formats:
         with atomic_path(path.with_suffix(f".{suffix}")) as temporary:
             figure.savefig(temporary, format=suffix, **OPTIONS[suffix])
         figure.set_layout_engine("none")  # what was found holds for the next format too
