@@ -146,7 +146,8 @@ def report(
     }
     files.write_json(FIGURES / "measures.json", measures)
     files.atomic_write(FIGURES / "pairs.csv", pairs.to_csv(index=False))
-    shown = markdown(summary) if len(summary) else "This profile has no transfer sets.\n"
+    named = summary.convert_dtypes().rename(columns=lambda name: name.replace("_", " "))
+    shown = markdown(named) if len(summary) else "This profile has no transfer sets.\n"
     files.atomic_write(
         FIGURES / "report.md",
         "# Images that the source's training set and the transfer sets share\n\n"
