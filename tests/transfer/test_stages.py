@@ -1,8 +1,13 @@
 """The stages `transfer` and `probe`: whole, killed in the middle, and without their images."""
 
+import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
 from pipelines import _transfer, probe, transfer
@@ -68,6 +73,50 @@ def test_a_set_gives_folds_of_both_arms_and_finished_ones_are_found_again(
     transfer.run(settings, "caltech101")
     pd.testing.assert_frame_equal(folds(results, "transfer/caltech101"), found)
     assert [path.stat().st_mtime_ns for path in kept] == times
+
+
+# stage `transfer` on the results and checkpoints that are named, with two workers
+PROGRAM = """
+import json, sys
+from pathlib import Path
+from pipelines import _transfer, transfer
+from zfrepro import config
+results, config.CHECKPOINTS, settings = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
+_transfer.RESULTS = transfer.RESULTS = results
+transfer.OUT, transfer.cores = config.CHECKPOINTS / "out", lambda: 2
+transfer.run(settings, "caltech101")
+"""
+
+
+@pytest.mark.slow
+def test_a_kill_while_folds_are_trained_side_by_side_leaves_no_worker_and_loses_nothing(
+    made: Path, tmp_path: Path
+) -> None:
+    mine = {**SETTINGS["caltech101"], "scratch": {"images_a_class": [4], "folds": 2}}
+    scratch = {**SETTINGS["scratch"], "epochs": 6, "steps": 60}
+    settings = json.dumps({**SETTINGS, "caltech101": mine, "scratch": scratch})
+
+    def start(name: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, made, tmp_path / name, settings], cwd=config.ROOT
+        )
+
+    undisturbed = start("undisturbed")
+    assert undisturbed.wait() == 0
+    killed = start("killed")
+    while len({path.parent for path in (tmp_path / "killed").glob("*/scratch-*/*.ckpt")}) < 2:
+        assert killed.poll() is None
+        time.sleep(0.01)
+    workers = psutil.Process(killed.pid).children(recursive=True)
+    assert len(workers) >= 2
+    killed.kill()
+    killed.wait()
+    assert not psutil.wait_procs(workers, timeout=20)[1]
+    assert not list((tmp_path / "killed").glob("*/scratch-*.json"))
+    assert start("killed").wait() == 0
+    names = ("killed", "undisturbed")
+    found, expected = (tmp_path / name / "out/caltech101/folds.csv" for name in names)
+    assert found.read_text() == expected.read_text()
 
 
 @pytest.mark.parametrize(("train", "test"), [("train", "val"), ("val", "train")])
