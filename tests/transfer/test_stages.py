@@ -81,10 +81,10 @@ import json, sys
 from pathlib import Path
 from pipelines import _transfer, transfer
 from zfrepro import config
-results, config.CHECKPOINTS, settings = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
+results, config.CHECKPOINTS = map(Path, sys.argv[1:3])
 _transfer.RESULTS = transfer.RESULTS = results
 transfer.OUT, transfer.cores = config.CHECKPOINTS / "out", lambda: 2
-transfer.run(settings, "caltech101")
+transfer.run(json.loads(sys.argv[3]), "caltech101")
 """
 
 
