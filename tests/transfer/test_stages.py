@@ -93,7 +93,7 @@ def test_a_kill_while_folds_are_trained_side_by_side_leaves_no_worker_and_loses_
     made: Path, tmp_path: Path
 ) -> None:
     mine = {**SETTINGS["caltech101"], "scratch": {"images_a_class": [4], "folds": 2}}
-    scratch = {**SETTINGS["scratch"], "epochs": 6, "steps": 60}
+    scratch = {**SETTINGS["scratch"], "epochs": 4, "steps": 30}
     settings = json.dumps({**SETTINGS, "caltech101": mine, "scratch": scratch})
 
     def start(name: str) -> subprocess.Popen[bytes]:

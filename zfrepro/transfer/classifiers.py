@@ -21,6 +21,8 @@ DIRECTIONS = 32  # in which the images vary most
 ROUNDS = 3  # of the power iteration that finds them
 PARTS = 3  # of the cross-validation
 CLASSES = 64  # that are searched at a time where each stands for itself: L-BFGS keeps 40 copies
+STEPS = 10  # that L-BFGS remembers, two copies of the weights each
+STEPS_BYTES = 96 << 20  # and at most so much of them: of a softmax over 256 classes, three
 
 Signs = npt.NDArray[np.int8]
 Floats = npt.NDArray[np.float32]
@@ -140,9 +142,10 @@ def _fit(
         start = Linear(weights, features.new_zeros(signs.shape[1]))
     variables = Variables(features, strength, CURVATURES[loss], used)
     searched = [each.requires_grad_() for each in variables.of(start)]
+    weights_bytes = sum(each.nbytes for each in searched)
     optimiser = torch.optim.LBFGS(
         searched, max_iter=ITERATIONS, tolerance_grad=tolerance, tolerance_change=1e-9,
-        history_size=10, line_search_fn="strong_wolfe",
+        history_size=_remembered(weights_bytes), line_search_fn="strong_wolfe",
     )  # fmt: skip
 
     def objective() -> Tensor:
@@ -158,6 +161,10 @@ def _fit(
     optimiser.step(objective)  # type: ignore[no-untyped-call]
     with torch.no_grad():
         return variables.model(*searched)
+
+
+def _remembered(weights_bytes: int) -> int:
+    return max(3, min(STEPS, STEPS_BYTES // (2 * weights_bytes)))
 
 
 def choose(
