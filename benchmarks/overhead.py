@@ -162,7 +162,9 @@ def measure(size: Size) -> dict[str, list[float]]:
     """Seconds of each turn, the loops in alternation."""
     from zfrepro.config import compose
 
-    config = compose(["+experiment=tab3_zfnet", "trainer.progress=none", *size.overrides])
+    config = compose(
+        ["+experiment=tab3_zfnet", "trainer.progress=none", "trainer.threads=null", *size.overrides]
+    )
     context = multiprocessing.get_context("spawn")
     seconds: dict[str, list[float]] = {"bare": [], "ours": []}
     with tempfile.TemporaryDirectory() as name:
