@@ -1,15 +1,17 @@
 """What Lightning, callbacks, checkpoints and tracking cost over a bare loop: epochs of training.
 
-    python -m benchmarks.overhead
+    python -m benchmarks.overhead [SIZE ...]
 
 Both loops read the same prepared images by the same plan, and both train, count errors, validate
 and save their state once an epoch, to a new file; ours does it by `zfrepro.training.fit` with live
 MLflow tracking. Each lives in a process of its own and they take turns of a few epochs, long enough
 for the tracking of an epoch to fall into the next. A busy machine slows both: read the ratios.
 At the miniature's size a step takes milliseconds: that is the hard case; at full width a second.
+There half a gigabyte is written after each epoch, which in earnest is a thousand times as long.
 Writes benchmarks/results/overhead.json.
 """
 
+import argparse
 import json
 import multiprocessing
 import statistics
@@ -37,7 +39,7 @@ SIZES = {
     "miniature": Size(["profile=miniature"], train=3000, val=1000, epochs=2, turns=31),
     "full width": Size(
         ["profile=miniature", "model.width=1.0", "data.image_size=256", "training.batch=64"],
-        train=480, val=64, epochs=1, turns=13,
+        train=960, val=64, epochs=1, turns=9,
     ),
 }  # fmt: skip
 
@@ -197,8 +199,12 @@ def median_and_interval(values: list[float]) -> tuple[float, float, float]:
 
 
 def main() -> None:
-    result = {}
-    for name, size in SIZES.items():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sizes", nargs="*", help=f"{', '.join(SIZES)}; all if none is named")
+    named = parser.parse_args().sizes or list(SIZES)
+    result = json.loads(RESULT.read_text()) if RESULT.is_file() else {}
+    for name in named:
+        size = SIZES[name]
         seconds = measure(size)
         pairs = zip(seconds["ours"], seconds["bare"], strict=True)
         low, cost, high = median_and_interval([100 * (a / b - 1) for a, b in pairs])
