@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from zfrepro.transfer import coordinates as module
 from zfrepro.transfer.classifiers import LOSSES, Linear, fit
 from zfrepro.transfer.coordinates import RIDGE, coordinates
+from zfrepro.transfer.rows import Rows
 
 IMAGES, NUMBERS = 50, 300
 TRAIN, TEST = np.arange(0, 50, 2), np.arange(1, 50, 2)
@@ -32,16 +34,25 @@ def directly(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
     return x / length, y / length
 
 
-def test_products_and_distances_are_kept(path: Path) -> None:
+def whole(rows: Rows) -> torch.Tensor:
+    return rows.times(torch.eye(rows.shape[1]))
+
+
+@pytest.mark.parametrize("rows", [4, 1024])  # in a block
+def test_products_and_distances_are_kept(
+    path: Path, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BLOCK", rows)
     x, y = directly(path)
-    for block in (1 << 10, 64 << 20):  # of five columns, and of all
-        found = coordinates(path, TRAIN, TEST, block)
+    for size in (1 << 10, 64 << 20):  # of five columns, and of all
+        found = coordinates(path, TRAIN, TEST, size)
         assert found.train.shape == (25, 25)
-        assert found.train.square().sum(1).mean() == pytest.approx(1 + RIDGE, abs=1e-5)
+        train = whole(found.train)
+        assert train.square().sum(1).mean() == pytest.approx(1 + RIDGE, abs=1e-5)
         expected = x @ x.T + RIDGE * torch.eye(25)
-        np.testing.assert_allclose(found.train @ found.train.T, expected, atol=1e-5)
+        np.testing.assert_allclose(train @ train.T, expected, atol=1e-5)
         # weights that are the training images score another image by its products with them
-        images = Linear(found.train.T, torch.zeros(25))
+        images = Linear(train.T, torch.zeros(25))
         np.testing.assert_allclose(found.scores(images), y @ x.T, atol=1e-5)
 
 
@@ -49,7 +60,7 @@ def test_products_and_distances_are_kept(path: Path) -> None:
 def test_a_classifier_scores_as_on_the_features(path: Path, loss: str) -> None:
     presence = np.where(TRAIN[:, None] % 3 == np.arange(3), 1, -1).astype(np.int8)
     x, y = directly(path)
-    expected = fit(x, presence, LOSSES[loss], 10.0).scores(y)
+    expected = fit(Rows.of(x), presence, LOSSES[loss], 10.0).scores(Rows.of(y))
     found = coordinates(path, TRAIN, TEST)
     scores = found.scores(fit(found.train, presence, LOSSES[loss], 10.0))
     np.testing.assert_allclose(scores, expected, atol=5e-3)
@@ -60,7 +71,7 @@ def test_few_numbers_stay_as_they_are(tmp_path: Path) -> None:
     np.save(tmp_path / "few.npy", rng.random((IMAGES, 7), dtype=np.float32))
     found = coordinates(tmp_path / "few.npy", TRAIN, TEST)
     x, y = directly(tmp_path / "few.npy")
-    np.testing.assert_allclose(found.train, x, atol=1e-5)
+    np.testing.assert_allclose(whole(found.train), x, atol=1e-5)
     same = Linear(torch.eye(7), torch.zeros(7))
     np.testing.assert_allclose(found.scores(same), y, atol=1e-5)
 
@@ -72,4 +83,12 @@ def test_a_dead_layer_gives_zeros(tmp_path: Path) -> None:
         bias = torch.tensor([1.0, 2.0])
         model = Linear(torch.ones(found.train.shape[1], 2), bias)
         assert (found.scores(model) == bias.numpy()).all()
-        assert found.train.abs().max() <= 1.01 * RIDGE**0.5
+        assert whole(found.train).abs().max() <= 1.01 * RIDGE**0.5
+
+
+def test_features_that_are_not_finite_are_refused(path: Path) -> None:
+    features = np.load(path)
+    features[TRAIN[3], 5] = np.nan
+    np.save(path, features)
+    with pytest.raises(ValueError, match=r"features\.npy: the features .* not finite"):
+        coordinates(path, TRAIN, TEST)

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from zfrepro.transfer.rows import Rows
+
 ITERATIONS = 300
 TOLERANCE = 1e-6  # of the gradient's largest entry, per image, in the variables that are searched
 CHOOSING = 1e-5  # the same while strengths are compared, which are far apart
@@ -60,9 +62,9 @@ class Linear:
     weights: Tensor
     bias: Tensor
 
-    def scores(self, features: Tensor) -> Floats:
+    def scores(self, features: Rows) -> Floats:
         """(n, classes) of features (n, d)."""
-        found = torch.addmm(self.bias, features.to(self.weights.device), self.weights)
+        found = features.to(self.weights.device).times(self.weights) + self.bias
         scores: Floats = found.cpu().numpy()
         return scores
 
@@ -78,7 +80,7 @@ class Variables:
     1 / strength + curvature * energy: in the weights as they are L-BFGS takes five times as long.
     """
 
-    def __init__(self, features: Tensor, strength: float, curvature: float, used: int) -> None:
+    def __init__(self, features: Rows, strength: float, curvature: float, used: int) -> None:
         self._directions, energies = leading(features)
         rest = 1 / strength + curvature * float(energies[-1])
         self._factors = (rest / (1 / strength + curvature * energies)).sqrt()[:, None]
@@ -86,32 +88,34 @@ class Variables:
 
     def of(self, model: Linear) -> list[Tensor]:
         stretched = self._scaled(model.weights, 1 / self._factors)
-        return [stretched.clone(), model.bias / self._of_bias]
+        return [stretched, model.bias / self._of_bias]
 
     def model(self, weights: Tensor, bias: Tensor) -> Linear:
         return Linear(self._scaled(weights, self._factors), bias * self._of_bias)
 
     def _scaled(self, weights: Tensor, factors: Tensor) -> Tensor:
         along = self._directions.T @ weights
-        return weights + self._directions @ ((factors - 1) * along)
+        return torch.addmm(weights, self._directions, (factors - 1) * along)
 
 
-def leading(features: Tensor, count: int = DIRECTIONS) -> tuple[Tensor, Tensor]:
+def leading(features: Rows, count: int = DIRECTIONS) -> tuple[Tensor, Tensor]:
     """The directions (d, k) in which images (n, d) vary most, and their energies (k,), falling.
 
     By power iteration, from images spread over all: near enough, and nothing is random.
     """
     count = min(count, *features.shape)
     spread = torch.linspace(0, len(features) - 1, count).long()
-    basis = features[spread].T
+    chosen = features.zeros(len(features), count)
+    chosen[spread, torch.arange(count)] = 1
+    basis = features.summed(chosen)
     for _ in range(ROUNDS):
-        basis = torch.linalg.qr(features.T @ (features @ basis))[0]
-    _, values, rotation = torch.linalg.svd(features @ basis, full_matrices=False)
+        basis = torch.linalg.qr(features.summed(features.times(basis)))[0]
+    _, values, rotation = torch.linalg.svd(features.times(basis), full_matrices=False)
     return basis @ rotation.T, values.square()
 
 
 def fit(
-    features: Tensor,
+    features: Rows,
     presence: Signs,
     loss: Loss,
     strength: float,
@@ -128,39 +132,58 @@ def fit(
 
 
 def _fit(
-    features: Tensor,
+    features: Rows,
     presence: Signs,
     loss: Loss,
     strength: float,
     start: Linear | None,
     tolerance: float,
 ) -> Linear:
-    signs = torch.from_numpy(presence).to(features)
+    signs = torch.from_numpy(presence).to(features.device)
     used = int((signs != 0).any(1).sum())
     if start is None:
-        weights = features.new_zeros(features.shape[1], signs.shape[1])
-        start = Linear(weights, features.new_zeros(signs.shape[1]))
+        classes = signs.shape[1]
+        start = Linear(features.zeros(features.shape[1], classes), features.zeros(classes))
     variables = Variables(features, strength, CURVATURES[loss], used)
-    searched = [each.requires_grad_() for each in variables.of(start)]
+    searched = variables.of(start)
     weights_bytes = sum(each.nbytes for each in searched)
     optimiser = torch.optim.LBFGS(
         searched, max_iter=ITERATIONS, tolerance_grad=tolerance, tolerance_change=1e-9,
         history_size=_remembered(weights_bytes), line_search_fn="strong_wolfe",
     )  # fmt: skip
 
+    @torch.no_grad()
     def objective() -> Tensor:
-        optimiser.zero_grad()
         model = variables.model(*searched)
-        penalty = model.weights.square().sum() / (2 * strength)
-        scores = torch.addmm(model.bias, features, model.weights)
-        # per image, so that the tolerance means the same for any number of them
-        value = (loss(scores, signs) + penalty) / used
-        value.backward()  # type: ignore[no-untyped-call]
+        # all per image, so that the tolerance means the same for any number of them
+        share = 1 / (strength * used)
+        value: Tensor = torch.linalg.vector_norm(model.weights).square() * share / 2
+        weights, bias = model.weights * share, torch.zeros_like(model.bias)  # gradients by them
+        for rows, block in features:  # some at a time: the scores of all weigh as much as weights
+            scores = torch.addmm(model.bias, block, model.weights[: block.shape[1]])
+            part, slopes = _differentiated(loss, scores, signs[rows].to(scores))
+            value += part / used
+            weights[: block.shape[1]].addmm_(block.T, slopes, alpha=1 / used)
+            bias += slopes.sum(0) / used
+        # the model is a symmetric map of what is searched, so that the gradients go the same way
+        gradients = variables.model(weights, bias)
+        for each, gradient in zip(searched, (gradients.weights, gradients.bias), strict=True):
+            each.grad = gradient
         return value
 
     optimiser.step(objective)  # type: ignore[no-untyped-call]
-    with torch.no_grad():
-        return variables.model(*searched)
+    # it is part of a reference cycle: its twenty copies would stay beside those of the next fit
+    optimiser.state.clear()
+    optimiser.zero_grad()
+    return variables.model(*searched)
+
+
+def _differentiated(loss: Loss, scores: Tensor, signs: Tensor) -> tuple[Tensor, Tensor]:
+    """The loss and its derivatives by the scores, (n, classes)."""
+    with torch.enable_grad():
+        value = loss(scores.requires_grad_(), signs)
+        (slopes,) = torch.autograd.grad(value, scores)
+    return value.detach(), slopes
 
 
 def _remembered(weights_bytes: int) -> int:
@@ -168,7 +191,7 @@ def _remembered(weights_bytes: int) -> int:
 
 
 def choose(
-    features: Tensor,
+    features: Rows,
     presence: Signs,
     parts: Ints,
     loss: Loss,

@@ -5,8 +5,9 @@ an image has more numbers than there are training images, nothing is lost when t
 coordinates of an orthonormal basis of that span: the rows of the Cholesky factor L of their Gram
 matrix. Weights W in these coordinates are the combination L^-T W of the training images, by which
 the other images are scored. Gram matrix and scores are summed over blocks of columns, so that the
-one large thing in memory is an n x n matrix: no pooling, no sampling. A ridge that single precision
-needs gives each training image a coordinate of its own, of a hundredth of the mean length.
+one large thing in memory is half an n x n matrix: no pooling, no sampling. A ridge that single
+precision needs gives each training image a coordinate of its own, of a hundredth of the mean
+length.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.linalg import blas, lapack
 from torch import Tensor
 
 from zfrepro.transfer.classifiers import Floats, Linear
+from zfrepro.transfer.rows import BLOCK, Rows
 
-BLOCK = 64 << 20  # bytes of features in memory at a time
+BYTES = 64 << 20  # of features in memory at a time
 # Added to the Gram matrix, of which it is this share of the mean squared length. The matrix is
 # singular (the images are centred), which by rounding to float32 becomes -5e-6 of that.
 RIDGE = 1e-4
@@ -37,13 +38,13 @@ class Coordinates(Protocol):
     """Images to train on, `train`, float32 (n, d), and what a classifier makes of others."""
 
     @property
-    def train(self) -> Tensor: ...
+    def train(self) -> Rows: ...
 
     def scores(self, model: Linear) -> Floats:
         """(m, classes) of the images to test."""
 
 
-def coordinates(path: Path, train: Ints, test: Ints, block: int = BLOCK) -> Coordinates:
+def coordinates(path: Path, train: Ints, test: Ints, size: int = BYTES) -> Coordinates:
     """The features in the file `path` of the images `train` and `test`.
 
     The mean of the training images is subtracted; then one number divides all, so that the training
@@ -52,17 +53,16 @@ def coordinates(path: Path, train: Ints, test: Ints, block: int = BLOCK) -> Coor
     """
     columns = np.load(path, mmap_mode="r").shape[1]
     if columns <= len(train):
-        x, y = (_read(path, rows, 0, columns) for rows in (train, test))
-        return scaled(torch.from_numpy(x), torch.from_numpy(y))
-    return Projected.of(path, train, test, max(1, block // (4 * (len(train) + len(test)))))
+        return scaled(*(_read(path, rows, 0, columns) for rows in (train, test)))
+    return Projected.of(path, train, test, max(1, size // (4 * (len(train) + len(test)))))
 
 
 @dataclass(frozen=True)
 class Scaled:
     """Features of few numbers: the coordinates are they themselves."""
 
-    train: Tensor
-    test: Tensor
+    train: Rows
+    test: Rows
 
     def scores(self, model: Linear) -> Floats:
         return model.scores(self.test)
@@ -74,7 +74,7 @@ def scaled(x: Tensor, y: Tensor) -> Scaled:
     x.sub_(mean)
     y.sub_(mean)
     length = float(x.square().sum(1).mean().sqrt()) or 1.0  # of a dead layer all is 0
-    return Scaled(x.div_(length), y.div_(length))
+    return Scaled(Rows.of(x.div_(length)), Rows.of(y.div_(length)))
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Projected:
         step: columns of the file `path` in memory at a time.
     """
 
-    train: Tensor
+    train: Rows
     square: float
     path: Path
     images: tuple[Ints, Ints]
@@ -94,39 +94,71 @@ class Projected:
 
     @classmethod
     def of(cls, path: Path, train: Ints, test: Ints, step: int) -> Projected:
-        # ordered as Fortran does, and of it the lower triangle: so BLAS works in place
-        gram = np.zeros((len(train), len(train)), np.float32, order="F")
+        sizes = [(start, min(start + BLOCK, len(train))) for start in range(0, len(train), BLOCK)]
+        gram = Rows([torch.zeros(stop - start, stop) for start, stop in sizes])
         for x, _ in _blocks(path, train, test[:0], step):
-            gram = blas.ssyrk(1.0, x.T, 1.0, gram, trans=1, lower=1, overwrite_c=1)
-        square = float(gram.diagonal().mean()) or 1.0  # of a dead layer all is 0
-        gram /= square
-        gram[np.diag_indices(len(gram))] += RIDGE
-        factor, failed = lapack.spotrf(gram, lower=1, clean=1, overwrite_a=1)
-        if failed:
-            raise ValueError(f"{path}: the features of the images to train on are not finite")
-        return cls(torch.from_numpy(factor), square, path, (train, test), step)
+            for rows, block in gram:
+                block.addmm_(x[rows], x[: rows.stop].T)
+        square = float(torch.cat([block[:, rows].diagonal() for rows, block in gram]).mean())
+        square = square or 1.0  # of a dead layer all is 0
+        for rows, block in gram:
+            block.div_(square)[:, rows].diagonal().add_(RIDGE)
+        try:
+            factorise(gram)
+        except ValueError as error:
+            message = f"{path}: the features of the images to train on are not finite"
+            raise ValueError(message) from error
+        return cls(gram, square, path, (train, test), step)
 
     def scores(self, model: Linear) -> Floats:
-        weights, bias = (each.cpu().numpy() for each in (model.weights, model.bias))
-        shares = blas.strsm(1.0, self.train.numpy(), weights, lower=1, trans_a=1) / self.square
-        found = np.tile(bias, (len(self.images[1]), 1))
+        shares = solved(self.train, model.weights.cpu()).div_(self.square)
+        found = model.bias.cpu().repeat(len(self.images[1]), 1)
         for x, y in _blocks(self.path, *self.images, self.step):
-            found += y @ (x.T @ shares)
-        return found
+            found.addmm_(y, x.T @ shares)
+        scores: Floats = found.numpy()
+        return scores
 
 
-def _blocks(path: Path, train: Ints, test: Ints, step: int) -> Iterator[tuple[Floats, Floats]]:
+def factorise(gram: Rows) -> None:
+    """Makes its Cholesky factor of the lower half of a positive definite matrix, in place.
+
+    Raises:
+        ValueError: it is not positive definite.
+    """
+    for rows, block in gram:
+        for above, factor in gram:
+            here, before = block[:, above], slice(0, above.start)
+            here.addmm_(block[:, before], factor[:, before].T, alpha=-1)
+            if above == rows:
+                own, failed = torch.linalg.cholesky_ex(here)
+                if failed:
+                    raise ValueError("the matrix is not positive definite")
+                here.copy_(own)
+                break
+            triangle = factor[:, above].T
+            here.copy_(torch.linalg.solve_triangular(triangle, here, upper=True, left=False))
+
+
+def solved(factor: Rows, wanted: Tensor) -> Tensor:
+    """The (n, k) whose product with the transposed Cholesky factor is `wanted`, (n, k)."""
+    found = wanted.clone()
+    for rows, block in reversed(list(factor)):
+        triangle = block[:, rows].T
+        found[rows] = torch.linalg.solve_triangular(triangle, found[rows], upper=True)
+        found[: rows.start].addmm_(block[:, : rows.start].T, found[rows], alpha=-1)
+    return found
+
+
+def _blocks(path: Path, train: Ints, test: Ints, step: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Features, less the mean of `train`, of `step` columns at a time."""
     columns = np.load(path, mmap_mode="r").shape[1]
     for start in range(0, columns, step):
         x, y = (_read(path, rows, start, min(start + step, columns)) for rows in (train, test))
         mean = x.mean(0)
-        x -= mean
-        y -= mean
-        yield x, y
+        yield x.sub_(mean), y.sub_(mean)
 
 
-def _read(path: Path, rows: Ints, start: int, stop: int) -> Floats:
+def _read(path: Path, rows: Ints, start: int, stop: int) -> Tensor:
     """Some columns of some rows. Read and not mapped: a page that is mapped counts as memory."""
     features = np.load(path, mmap_mode="r")
     found = np.empty((len(rows), stop - start), np.float32)
@@ -134,4 +166,4 @@ def _read(path: Path, rows: Ints, start: int, stop: int) -> Floats:
         for into, row in zip(found, rows.tolist(), strict=True):
             at = features.offset + 4 * (row * features.shape[1] + start)
             os.preadv(file.fileno(), [into.data], at)
-    return found
+    return torch.from_numpy(found)

@@ -33,7 +33,7 @@ def fitted(
     found: Coordinates, presence: Signs, classifier: str, strengths: Sequence[float], score: Score
 ) -> tuple[Linear, float]:
     """The classifier of the strength with the best `score` in cross-validation, and that."""
-    features = found.train.cuda() if torch.cuda.is_available() else found.train
+    features = found.train.to("cuda") if torch.cuda.is_available() else found.train
     loss, parts = classifiers.LOSSES[classifier], classifiers.parts_of(presence)
     strength = classifiers.choose(features, presence, parts, loss, strengths, score)
     return classifiers.fit(features, presence, loss, strength), strength
