@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from zfrepro import config, files
 from zfrepro.config import Config, ConfigError
 from zfrepro.cores import cores, side_by_side
-from zfrepro.train import Run, is_first_process, make, plain_errors, plan, summary, tell, train
+from zfrepro.runs import Run, is_first_process, make, plain_errors, plan, summary, tell, train
 from zfrepro.workers import worker_processes
 
 TOGETHER = ("none", "cores", "all")

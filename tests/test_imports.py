@@ -22,7 +22,7 @@ FLOORS = [
     ["zfrepro.training", "zfrepro.analysis", "zfrepro.transfer"],
     ["zfrepro.report", "zfrepro.tracking", "zfrepro.serving"],
     [
-        "zfrepro.train",
+        "zfrepro.runs",
         "zfrepro.evaluate",
         "zfrepro.arguments",
         "zfrepro.deconv",
@@ -31,7 +31,7 @@ FLOORS = [
         "zfrepro.correspondence",
     ],
     ["pipelines"],
-    ["zfrepro.cost", "zfrepro.plan"],  # which look at what the stages will do
+    ["zfrepro.train", "zfrepro.cost", "zfrepro.plan"],  # which look at what the stages do
 ]
 SCIENCE = ("data", "models", "training", "analysis", "transfer")
 

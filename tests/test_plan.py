@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pipelines import __main__ as pipelines
-from zfrepro import config, evaluate, plan, train
+from zfrepro import config, evaluate, plan, runs
 from zfrepro.config import ConfigError
 from zfrepro.cost import counts, demands, done, gpus, here, images, stages, study, table
 from zfrepro.cost.counts import Net, Work
@@ -209,7 +209,7 @@ def test_each_architecture_is_measured_once_and_slow_ones_are_scaled(
 def prepared_rows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Row]:
     """Two rows of a small profile and, in a folder of their own, images as prepared for them."""
     monkeypatch.setattr(config, "CHECKPOINTS", tmp_path / "checkpoints")
-    monkeypatch.setattr(train, "PREPARED", tmp_path / "prepared")
+    monkeypatch.setattr(runs, "PREPARED", tmp_path / "prepared")
     rows = [row(name, "smoke", images.CLASSES) for name in ("tab3_zfnet", "tab3_alexnet")]
     images.stand_in(rows[0].config["data"], tmp_path / "prepared", train=64, val=40)
     manifest = tmp_path / "prepared" / "manifest.json"
@@ -223,7 +223,7 @@ def test_what_is_done_is_not_to_be_paid_again(prepared_rows: list[Row]) -> None:
     planned = study.study_of(configs, root=None)
     assert planned.size == Size(64, 40, images.CLASSES)  # as prepared, not as configured
 
-    run = train.plan(configs["tab3_zfnet"])
+    run = runs.plan(configs["tab3_zfnet"])
     run.result.mkdir(parents=True)
     lines = study.lines(planned, machine(planned.rows))
     states = {line.stage: line.state for line in lines}
@@ -250,7 +250,7 @@ def test_a_run_that_dvc_restored_is_done(
     monkeypatch.setattr(config, "ROOT", tmp_path)
     folder = tmp_path / "results" / "runs" / "tab3_zfnet"
     folder.mkdir(parents=True)
-    recipe = {"fingerprint": train.plan(cfg).fingerprint}
+    recipe = {"fingerprint": runs.plan(cfg).fingerprint}
     (folder / "run.json").write_text(json.dumps(recipe))
     assert done.run_of(cfg) is not None
     assert done.prepared(cfg | {"data": cfg["data"] | {"image_size": 32}}) is None
@@ -260,7 +260,7 @@ def test_real_steps_are_measured(prepared_rows: list[Row], tmp_path: Path) -> No
     from zfrepro.cost import evaluating, training
     from zfrepro.data.store import PreparedSet
 
-    stored = PreparedSet.open(train.PREPARED)
+    stored = PreparedSet.open(runs.PREPARED)
     found = training.measure(prepared_rows[1].config, stored, 20, 16, tmp_path, seconds=0.01)
     assert min(found.train_image, found.val_image, found.checkpoint) > 0
     assert found.how == "measured"

@@ -13,7 +13,7 @@ import torch
 
 from tests.project import EPOCHS, Project
 from zfrepro import config
-from zfrepro.train import plan
+from zfrepro.runs import plan
 
 COMMAND = ("zfrepro.train", "+experiment=tab3_zfnet")
 STAGE = ("pipelines.train", "tab3_zfnet")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pipelines import overlap as stage
-from zfrepro import config, train
+from zfrepro import config, runs
 from zfrepro.data.prepare import prepare
 from zfrepro.data.sources import open_source
 from zfrepro.data.store import PreparedSet
@@ -49,8 +49,8 @@ def results(prepared, tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "RESULTS", tmp_path)
     monkeypatch.setattr(stage, "OUT", tmp_path / "overlap")
     monkeypatch.setattr(stage, "FIGURES", tmp_path / "figures" / "overlap")
-    monkeypatch.setattr(train, "PREPARED", tmp_path / "prepared" / "source")
-    monkeypatch.setattr(train, "EXCLUDED", tmp_path / "overlap" / "excluded.parquet")
+    monkeypatch.setattr(runs, "PREPARED", tmp_path / "prepared" / "source")
+    monkeypatch.setattr(runs, "EXCLUDED", tmp_path / "overlap" / "excluded.parquet")
     return tmp_path
 
 
@@ -102,19 +102,19 @@ def test_a_profile_without_transfer_sets_has_empty_lists(results, cfg):
     run()
     assert len(pd.read_parquet(results / "overlap" / "pairs.parquet")) == 0
     assert "no transfer sets" in (results / "figures/overlap/report.md").read_text()
-    unaware = train.plan(cfg | {"exclude_overlap": False})
-    assert train.plan(cfg).fingerprint == unaware.fingerprint
+    unaware = runs.plan(cfg | {"exclude_overlap": False})
+    assert runs.plan(cfg).fingerprint == unaware.fingerprint
 
 
 def test_training_goes_without_the_shared_images(results, cfg):
     run()
     shared = pd.read_parquet(results / "overlap" / "pairs.parquet")["source_path"]
-    planned = train.plan(cfg)
+    planned = runs.plan(cfg)
     paths = planned.prepared.split("train").paths
     assert len(paths) == 40 - shared.nunique() == 35
     assert not set(paths) & set(shared)
     assert len(planned.prepared.split("val")) == 8
-    assert len(train.plan(cfg | {"exclude_overlap": False}).prepared.split("train")) == 40
+    assert len(runs.plan(cfg | {"exclude_overlap": False}).prepared.split("train")) == 40
 
 
 def test_the_list_decides_the_fingerprint_and_the_key_does_not(results, cfg):
@@ -123,25 +123,25 @@ def test_the_list_decides_the_fingerprint_and_the_key_does_not(results, cfg):
     for images in ([], [3], [3, 4], [4, 3]):
         paths = [f"{i}" for i in images]
         excluded.write(results / "overlap" / "excluded.parquet", np.array(images), paths, digest)
-        marks.append(train.plan(cfg).fingerprint)
+        marks.append(runs.plan(cfg).fingerprint)
     assert len(set(marks[:3])) == 3
     assert marks[3] == marks[2]
-    assert marks[0] == train.plan(cfg | {"exclude_overlap": False}).fingerprint
+    assert marks[0] == runs.plan(cfg | {"exclude_overlap": False}).fingerprint
 
 
 def test_without_a_list_or_with_a_foreign_one_nothing_is_trained(results, cfg):
     with pytest.raises(OSError, match=r"excluded\.parquet.* is not there: `dvc repro overlap`"):
-        train.plan(cfg)
+        runs.plan(cfg)
     excluded.write(results / "overlap" / "excluded.parquet", np.array([1]), ["a"], "another")
     with pytest.raises(OSError, match=r"of another prepared set .*exclude_overlap=false"):
-        train.plan(cfg)
+        runs.plan(cfg)
 
 
 def test_a_run_says_how_many_images_it_went_without(results, cfg):
     run()
-    planned = train.plan(cfg)
+    planned = runs.plan(cfg)
     fitted = type("Fitted", (), {
         "net": type("Net", (), {"parameters": lambda _: iter(())})(),
         "history": [], "precision": "32-true", "processes": 1,
     })()  # fmt: skip
-    assert train._recipe(planned, fitted, 0.0)["left_out"] == {"train": 5}
+    assert runs._recipe(planned, fitted, 0.0)["left_out"] == {"train": 5}

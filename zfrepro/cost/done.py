@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from zfrepro import config, train
+from zfrepro import config, runs
 from zfrepro.config import Config
 from zfrepro.evaluate import folder_of
 
@@ -37,25 +37,25 @@ class Unchanged:
 
 def prepared(cfg: Config) -> Mapping[str, object] | None:
     """The manifest of the prepared images, if there are any and they are this configuration's."""
-    path = train.PREPARED / "manifest.json"
+    path = runs.PREPARED / "manifest.json"
     try:
         manifest: Config = json.loads(path.read_text(encoding="utf-8"))
-        train.check_prepared(manifest, cfg, remedy="")
+        runs.check_prepared(manifest, cfg, remedy="")
     except (OSError, ValueError, KeyError):
         return None
     return manifest
 
 
-def run_of(cfg: Config) -> train.Run | None:
+def run_of(cfg: Config) -> runs.Run | None:
     """The finished run of a configuration."""
     try:
-        run = train.plan(cfg)
+        run = runs.plan(cfg)
     except (OSError, ValueError):  # there are no images, or those of another profile
         return None
     return run if run.finished or _recorded(run) else None
 
 
-def is_evaluated(run: train.Run | None) -> bool:
+def is_evaluated(run: runs.Run | None) -> bool:
     if run is None:
         return False
     return folder_of(run.fingerprint, run.prepared.manifest["digest"]).is_dir()
@@ -76,7 +76,7 @@ def stages() -> Stages:
         return Stages(None, str(error))
 
 
-def _recorded(run: train.Run) -> bool:
+def _recorded(run: runs.Run) -> bool:
     """Whether results/ holds it: DVC's cache restores it there without `.checkpoints/`."""
     path = config.ROOT / "results" / "runs" / run.config["name"] / "run.json"
     try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from zfrepro import train
+from zfrepro import runs
 from zfrepro.config import TRANSFER_SETS
 from zfrepro.cores import cores, side_by_side
 from zfrepro.cost import counts, done, gpus
@@ -98,7 +98,7 @@ def measure(study: Study, gpu: str | None, budget: float) -> Machine:
     from zfrepro.cost import here
 
     if gpu is None:
-        prepared = train.PREPARED if study.manifest else None
+        prepared = runs.PREPARED if study.manifest else None
         speeds = here.training_speeds(study.rows, study.size, prepared, budget)
         loading, number = here.startup_seconds(), here.activation_bytes(study.config)
         devices = here.devices(study.config)
@@ -132,9 +132,9 @@ def lines(study: Study, machine: Machine, done_stages: Container[str] = ()) -> l
     Args:
         done_stages: those beside training that need not run.
     """
-    runs = {row.name: done.run_of(dict(row.config)) for row in study.rows}
-    trained = [_train(study, row, machine, runs[row.name] is not None) for row in study.rows]
-    missing = [row for row in study.rows if not done.is_evaluated(runs[row.name])]
+    known = {row.name: done.run_of(dict(row.config)) for row in study.rows}
+    trained = [_train(study, row, machine, known[row.name] is not None) for row in study.rows]
+    missing = [row for row in study.rows if not done.is_evaluated(known[row.name])]
     source = _prepare(machine, "source", study.config["data"], study.size, bool(study.manifest))
     evaluated = _evaluate(study, missing, machine)
     if study.beside is None:

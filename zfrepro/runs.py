@@ -1,0 +1,252 @@
+"""Trainings: what decides one, and how it is made.
+
+A run is made in `.checkpoints/<fingerprint>/`, where a killed one goes on and a finished one is
+found again, by `python -m zfrepro.train` and by `dvc repro` alike.
+"""
+
+import json
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zfrepro import config, files
+from zfrepro.config import Config, ConfigError
+from zfrepro.fingerprint import fingerprint
+from zfrepro.provenance import git_revision
+
+if TYPE_CHECKING:  # torch takes seconds to import, and `--help` needs none of it
+    from collections.abc import Callable
+
+    from zfrepro.data.store import PreparedSet
+    from zfrepro.training.fit import Fitted
+
+    Images = Callable[[Config], PreparedSet]
+
+PREPARED = config.ROOT / "results" / "prepared" / "source"
+EXCLUDED = config.ROOT / "results" / "overlap" / "excluded.parquet"
+DATA = ("fingerprint", "digest", "source", "splits", "classes")
+RANKS = ("RANK", "SLURM_PROCID", "LOCAL_RANK")  # set by whoever starts several processes
+DECIDES = ("seed", "crop", "model", "training")  # with the data; `trainer` only says where it runs
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: what it is, and the folder it is made in."""
+
+    config: Config
+    prepared: "PreparedSet"
+    fingerprint: str
+
+    @property
+    def work(self) -> Path:
+        return config.CHECKPOINTS / self.fingerprint
+
+    @property
+    def result(self) -> Path:
+        """There, and whole, once the training has finished."""
+        return self.work / "run"
+
+    @property
+    def finished(self) -> bool:
+        return self.result.is_dir()
+
+
+def plan(cfg: Config, images: "Images | None" = None) -> Run:
+    """The run of a resolved configuration.
+
+    Args:
+        images: gives its prepared images, without those to leave out; else they are `standing`.
+
+    Raises:
+        ConfigError: the network is a published one; or what `images` raises.
+    """
+    check_trainable(cfg["model"])
+    prepared = (images or standing)(cfg)
+    parts = {key: cfg[key] for key in DECIDES} | {"data": prepared.manifest["digest"]}
+    # the images and not `exclude_overlap`: without a shared image, it is the same training
+    parts |= {
+        f"without_{split}": out.tolist() for split, out in prepared.left_out.items() if len(out)
+    }
+    return Run(cfg, prepared, fingerprint(parts, ["zfrepro.training.fit"]))
+
+
+def standing(cfg: Config) -> "PreparedSet":
+    """The images that the stages have prepared in results/, without those to leave out.
+
+    Raises:
+        ConfigError: there are none, or they are those of another configuration.
+        ExcludedError: which images to leave out is not known, or of another prepared set.
+    """
+    from zfrepro.data.store import PreparedSet
+    from zfrepro.transfer import excluded
+
+    remedy = (
+        f"`dvc repro prepare@source` prepares them (profile {cfg['profile']}, as in params.yaml)"
+    )
+    if not (PREPARED / "manifest.json").is_file():
+        raise ConfigError(f"there are no prepared images in {PREPARED}: {remedy}")
+    prepared = PreparedSet.open(PREPARED)
+    check_prepared(prepared.manifest, cfg, remedy)
+    if not cfg["exclude_overlap"]:
+        return prepared
+    return prepared.without("train", excluded.read(EXCLUDED, prepared.manifest["digest"]))
+
+
+def check_trainable(model: Config) -> None:
+    """Raises ConfigError where the network's weights come from elsewhere."""
+    if "published" in model:
+        raise ConfigError(
+            f"model={model['name']} comes with published weights and is not trained: "
+            f"`python -m zfrepro.evaluate model={model['name']}` scores it"
+        )
+
+
+def check_prepared(manifest: Config, cfg: Config, remedy: str) -> None:
+    """Raises ConfigError, naming the first difference, where the images are another profile's."""
+    prepared_for = manifest["config"]
+    for key, value in cfg["data"].items():
+        # the same images may have moved
+        if key != "root" and prepared_for.get(key) != value:
+            raise ConfigError(
+                f"the images in {PREPARED} were prepared with data.{key} = "
+                f"{prepared_for.get(key)}, and this run asks for {value}: {remedy}"
+            )
+
+
+def train(cfg: Config, images: "Images | None" = None) -> Run:
+    """Trains what `cfg` describes unless that has been done; safe to kill and call again.
+
+    Args:
+        images: as of `plan`.
+
+    Raises:
+        LockedError: another process is training the same; says which.
+    """
+    run = plan(cfg, images)
+    make(run)
+    return run
+
+
+def make(run: Run) -> None:
+    """Trains a planned run unless that has been done. Raises LockedError, as `train`."""
+    if run.finished:
+        tell(f"{run.config['name']}: already trained, in {run.result}")
+    elif is_first_process():
+        with files.exclusive(run.work, f"training of {run.config['name']}"):
+            _train(run)
+    else:  # another process of the same run; the first holds the lock
+        _fit(run, report=lambda _: None)
+
+
+def summary(run: Run) -> str:
+    """What came of a finished run, beside the paper's numbers (errors in percent)."""
+    metrics = json.loads((run.result / "metrics.json").read_text())
+    paper = run.config["paper"]
+    lines = [f"{run.config['name']}: run {run.fingerprint}, {metrics['epochs']} epochs"]
+    for name in ("train/top1", "val/top1", "val/top5"):
+        published = paper[name.replace("/", "_")]
+        beside = "" if published is None else f"   (paper, on ImageNet: {published:.1f})"
+        lines.append(f"  {name:10} error {metrics[name]:5.1f} %{beside}")
+    return "\n".join([*lines, f"  in {run.result}"])
+
+
+def tell(message: str) -> None:
+    """A line for the user of the command; standard output stays free."""
+    if is_first_process():
+        print(message, file=sys.stderr, flush=True)
+
+
+def is_first_process() -> bool:
+    """Whether this is the only process, or the first of those that share the training."""
+    return next((os.environ[name] for name in RANKS if name in os.environ), "0") == "0"
+
+
+def _train(run: Run) -> None:
+    from zfrepro import tracking
+
+    started = time.time()
+    with tracking.track(run.config, run.fingerprint, run.prepared.manifest) as tracker:
+        fitted = _fit(run, report=tracker.log_epoch)
+        _write_result(run, fitted, started)
+        tracker.finish(run.result)
+
+
+def _fit(run: Run, report: "Callable[[dict[str, float]], None]") -> "Fitted":
+    from zfrepro.training.fit import fit
+
+    return fit(run.config, run.prepared, run.work, report)
+
+
+def _write_result(run: Run, fitted: "Fitted", started: float) -> None:
+    """Makes `run/` appear whole: its metrics are the sign of a finished training."""
+    from zfrepro.training import checkpoints, result
+
+    partial = run.work / "run.part"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    (partial / "config.yaml").write_text(config.to_yaml(run.config), encoding="utf-8")
+    files.write_json(partial / "run.json", _recipe(run, fitted, started))
+    result.write(partial, fitted, run.prepared, run.config["crop"])
+    snapshots = run.work / checkpoints.SNAPSHOTS
+    if snapshots.is_dir():
+        files.link_tree(snapshots, partial / checkpoints.SNAPSHOTS)
+    partial.rename(run.result)
+    checkpoints.remove(run.work)
+    shutil.rmtree(snapshots, ignore_errors=True)
+
+
+def _recipe(run: Run, fitted: "Fitted", started: float) -> Config:
+    manifest = run.prepared.manifest
+    return {
+        "fingerprint": run.fingerprint,
+        "experiment": run.config["name"],
+        "profile": run.config["profile"],
+        "seed": run.config["seed"],
+        "parameters": sum(weights.numel() for weights in fitted.net.parameters()),
+        "git_revision": git_revision(config.ROOT),
+        "versions": {name: version(name) for name in ("torch", "pytorch-lightning", "numpy")},
+        "python": platform.python_version(),
+        "started": _iso(started),
+        "finished": _iso(time.time()),
+        # of training itself: a run that was killed counts all its parts
+        "seconds": round(sum(row["seconds"] for row in fitted.history), 1),
+        "data": {key: manifest[key] for key in DATA},
+        "left_out": {split: len(images) for split, images in run.prepared.left_out.items()},
+        "precision": fitted.precision,
+        "processes": fitted.processes,
+    }
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Ends the command with one line for what the user can mend; a bug keeps its traceback."""
+    try:
+        yield
+    except Exception as error:
+        from lightning_fabric.utilities.exceptions import MisconfigurationException
+
+        from zfrepro.training.module import DivergedError
+
+        mendable = (
+            files.LockedError,
+            OSError,
+            ValueError,
+            DivergedError,
+            MisconfigurationException,
+        )
+        if not isinstance(error, mendable):
+            raise
+        sys.exit(f"error: {error}")
