@@ -76,7 +76,8 @@ def bare(config: dict[str, Any], folder: Path, epochs: int, report: Callable[[],
     from zfrepro.data.store import PreparedSet
     from zfrepro.models.clipping import clip_filters, convolutions
     from zfrepro.models.memory import keep_freed_memory
-    from zfrepro.training.fit import build_net, choose_precision
+    from zfrepro.training.fit import build_net
+    from zfrepro.training.precision import choose_precision
 
     keep_freed_memory()
     torch.set_flush_denormal(True)

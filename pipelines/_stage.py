@@ -23,5 +23,5 @@ def shell(*, keep_memory: bool = False) -> Iterator[None]:
         keep_freed_memory()
     try:
         yield
-    except (OSError, ValueError, files.LockedError) as error:
-        sys.exit(f"error: {error}")
+    except (OSError, ValueError, MemoryError, files.LockedError) as error:
+        sys.exit(f"error: {files.reason(error)}")

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
-import torch
 
 from pipelines._figures import RESULTS, RUNS, reader, recipe, stage, strongest_of, trained
 from zfrepro import files
@@ -21,6 +20,7 @@ from zfrepro.config import Config
 from zfrepro.data.store import PreparedSet, Split
 from zfrepro.report import evolution as drawing
 from zfrepro.report.tables import markdown
+from zfrepro.training import archive
 
 FIGURES = RESULTS / "figures" / "figure4"
 FIXED = 32  # maps of a layer whose projections are compared
@@ -60,8 +60,7 @@ class History:
             self.snapshots.append(Snapshot(epoch, path, table))
 
     def put_back(self, weights: Path) -> None:
-        state = torch.load(weights, map_location="cpu", weights_only=True)
-        self.trained.net.load_state_dict(state)
+        self.trained.net.load_state_dict(archive.read(weights))
 
 
 def run(settings: Config) -> None:

@@ -1,11 +1,15 @@
 """Work folders that survive being killed: atomic writes, one owner at a time, hard-linked results.
 
+What is damaged on the disk is noticed by digests that stand beside it.
+
 Work in progress lives in `.checkpoints/<fingerprint>/`, since DVC deletes a stage's outputs before
 it runs the stage; what is finished is linked from there into `results/`.
 """
 
 import ctypes
+import errno
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -17,14 +21,21 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import NoReturn
 
+SUMS = "SHA256SUMS"
 LOCK_NAME = ".lock"
+STOPPED = "stopped: started again, it goes on where it was"
+FULL = (errno.ENOSPC, errno.EDQUOT)  # no room on the disk, or none for this user
 
 
 class LockedError(RuntimeError):
     """Another process works in this folder; the message says which."""
+
+
+class DamagedError(OSError):
+    """A file that is not as it was written; the message names it."""
 
 
 @contextmanager
@@ -35,14 +46,34 @@ def atomic_path(path: Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        # mkstemp makes private files; a result is as readable as any other file
-        temporary.chmod(0o666 & ~_umask())
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
+        with named(path):
+            yield temporary
+            # mkstemp makes private files; a result is as readable as any other file
+            temporary.chmod(0o666 & ~_umask())
+            sync(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Adds `path` to the error of a full disk, of which the system does not say the file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            error.filename = error.filename or str(path)
+        raise
+
+
+def sync(path: Path) -> None:
+    """Waits until the disk has a file's content, or the names in a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def atomic_write(path: Path, content: str | bytes) -> None:
@@ -56,6 +87,32 @@ def atomic_write(path: Path, content: str | bytes) -> None:
 
 def write_json(path: Path, value: object) -> None:
     atomic_write(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_sums(folder: Path, names: Iterable[str]) -> None:
+    """Lists the digests of these files of `folder`, as `sha256sum --check` reads them."""
+    lines = [f"{_digest(folder / name)}  {name}\n" for name in sorted(names)]
+    atomic_write(folder / SUMS, "".join(lines))
+
+
+def check_sums(folder: Path) -> None:
+    """Compares the files of `folder` with what `write_sums` found.
+
+    Raises:
+        DamagedError: one of them is not there or has changed, or there is no list.
+    """
+    path = folder / SUMS
+    try:
+        listed = dict(line.split("  ", 1)[::-1] for line in path.read_text("utf-8").splitlines())
+        changed = [name for name, digest in listed.items() if _digest(folder / name) != digest]
+    except FileNotFoundError as error:
+        raise DamagedError(f"{error.filename} is not there") from error
+    except ValueError as error:  # another number of words, or bytes that are no text
+        raise DamagedError(f"{path} is damaged") from error
+    if changed or not listed:
+        raise DamagedError(
+            f"{folder / next(iter(changed), SUMS)} is damaged: it does not match {SUMS}"
+        )
 
 
 @contextmanager
@@ -103,12 +160,33 @@ def link_tree(work: Path, out: Path, names: Iterable[str] | None = None) -> None
 
 
 def exit_on_signals() -> None:
-    """Turns SIGTERM into exit code 143, so that nobody takes a stopped stage for a finished one."""
+    """Turns SIGTERM into exit code 143, so that nobody takes a stopped stage for a finished one.
+
+    Ctrl-C ends as ever, in a line instead of a traceback.
+    """
 
     def stop(number: int, _frame: FrameType | None) -> NoReturn:
         sys.exit(128 + number)
 
+    def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.stderr.write(f"{STOPPED}\n")
+        else:
+            sys.__excepthook__(kind, error, trace)
+
     signal.signal(signal.SIGTERM, stop)
+    sys.excepthook = tell
+
+
+def reason(error: BaseException) -> str:
+    """What a command says of an error that its user can mend."""
+    if not isinstance(error, OSError) or error.errno not in FULL:
+        return str(error)
+    where = f" that {error.filename} is on" if error.filename else ""
+    return (
+        f"the disk{where} is full: free some of it (.checkpoints/ holds finished runs, `dvc gc "
+        "--workspace` clears DVC's cache) and start again: it goes on where it was"
+    )
 
 
 def die_with_parent() -> None:
@@ -130,6 +208,11 @@ def _link(source: Path | str, target: Path | str) -> None:
         os.link(source, target)
     except OSError:  # another file system, or one without links
         shutil.copy2(source, target)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _umask() -> int:

@@ -70,8 +70,12 @@ def plan(cfg: Config, images: "Images | None" = None) -> Run:
         ConfigError: the network is a published one; or what `images` raises.
     """
     check_trainable(cfg["model"])
+    from zfrepro.training.precision import choose_precision
+
     prepared = (images or standing)(cfg)
     parts = {key: cfg[key] for key in DECIDES} | {"data": prepared.manifest["digest"]}
+    precision = choose_precision(cfg["training"]["precision"], cfg["trainer"]["accelerator"])
+    parts["training"] = {**cfg["training"], "precision": precision}  # as chosen, not as wished
     # the images and not `exclude_overlap`: without a shared image, it is the same training
     parts |= {
         f"without_{split}": out.tolist() for split, out in prepared.left_out.items() if len(out)
@@ -137,14 +141,30 @@ def train(cfg: Config, images: "Images | None" = None) -> Run:
 
 
 def make(run: Run) -> None:
-    """Trains a planned run unless that has been done. Raises LockedError, as `train`."""
+    """Trains a planned run unless that has been done.
+
+    Raises:
+        LockedError: as `train`.
+        DamagedError: what has been trained is not whole.
+    """
     if run.finished:
+        check_whole(run.result)
         tell(f"{run.config['name']}: already trained, in {run.result}")
     elif is_first_process():
         with files.exclusive(run.work, f"training of {run.config['name']}"):
             _train(run)
     else:  # another process of the same run; the first holds the lock
         _fit(run, report=lambda _: None)
+
+
+def check_whole(result: Path) -> None:
+    """Raises DamagedError where a finished run lacks a file, or one has changed."""
+    try:
+        files.check_sums(result)
+    except files.DamagedError as error:
+        raise files.DamagedError(
+            f"{error}: copy the run anew, or remove {result} and start again to train it anew"
+        ) from error
 
 
 def summary(run: Run) -> str:
@@ -193,13 +213,17 @@ def _write_result(run: Run, fitted: "Fitted", started: float) -> None:
     partial = run.work / "run.part"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
-    (partial / "config.yaml").write_text(config.to_yaml(run.config), encoding="utf-8")
+    files.atomic_write(partial / "config.yaml", config.to_yaml(run.config))
     files.write_json(partial / "run.json", _recipe(run, fitted, started))
     result.write(partial, fitted, run.prepared, run.config["crop"])
     snapshots = run.work / checkpoints.SNAPSHOTS
     if snapshots.is_dir():
         files.link_tree(snapshots, partial / checkpoints.SNAPSHOTS)
+    made = [path.relative_to(partial).as_posix() for path in partial.rglob("*") if path.is_file()]
+    files.write_sums(partial, made)
+    files.sync(partial)
     partial.rename(run.result)
+    files.sync(run.work)  # before what could make it again goes
     checkpoints.remove(run.work)
     shutil.rmtree(snapshots, ignore_errors=True)
 
@@ -223,6 +247,8 @@ def _recipe(run: Run, fitted: "Fitted", started: float) -> Config:
         "left_out": {split: len(images) for split, images in run.prepared.left_out.items()},
         "precision": fitted.precision,
         "processes": fitted.processes,
+        "threads": fitted.threads,
+        "machine": f"{platform.system()}, {fitted.machine}",
     }
 
 
@@ -244,9 +270,10 @@ def plain_errors() -> Iterator[None]:
             files.LockedError,
             OSError,
             ValueError,
+            MemoryError,
             DivergedError,
             MisconfigurationException,
         )
         if not isinstance(error, mendable):
             raise
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {files.reason(error)}")

@@ -1,5 +1,6 @@
 """Errors against a computation in a few lines, from the same weights and images."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ import torch
 
 from zfrepro.data.store import PreparedSet
 from zfrepro.training import predictions, result
+from zfrepro.training.archive import WeightsError
 from zfrepro.training.evaluation import UnfitError, check_fit, evaluate, splits
 from zfrepro.training.fit import Fitted, fit
-from zfrepro.training.trained import Trained, WeightsError, load, views
+from zfrepro.training.trained import Trained, load, views
 
 
 @pytest.fixture
@@ -107,11 +109,21 @@ def test_a_cut_off_file_is_named(weights: Path) -> None:
 
 def test_other_files_are_named(weights: Path, tmp_path: Path) -> None:
     content = torch.load(weights, weights_only=True)
+    nan = torch.full_like(content["state_dict"]["conv1.bias"], math.nan)
     for change, message in (
         ({"format": None}, "written by an older zfrepro"),
         ({"format": 99}, r"written by a newer zfrepro \(format 99"),
         ({"state_dict": {}}, "is damaged"),
         ({"model": {"layers": 3}}, "is damaged"),
+        ({"crop": 64}, "crops of 64 pixels of 64, for a net of 56"),
+        ({"image_size": 50}, "crops of 56 pixels of 50"),
+        ({"image_size": "64"}, "is damaged"),
+        ({"mean": content["mean"][:56]}, r"a mean image torch\.float32 \(56, 64, 3\)"),
+        ({"mean": content["mean"] * math.nan}, "mean has values that are not finite"),
+        ({"mean": 3}, "is damaged"),
+        ({"classes": content["classes"][:3]}, "3 names for 4 classes"),
+        ({"precision": "8-bit"}, "precision '8-bit'"),
+        ({"state_dict": {**content["state_dict"], "conv1.bias": nan}}, r"conv1\.bias has values"),
         ({"pytorch-lightning_version": "2.6.4"}, "a training that has not finished"),
     ):
         torch.save(content | change, tmp_path / "other.pt")

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from zfrepro.data.store import PreparedSet
-from zfrepro.training import checkpoints, result
+from zfrepro.training import checkpoints, precision, result
 from zfrepro.training.callbacks import progress
 from zfrepro.training.errors import wrong_at
-from zfrepro.training.fit import Fitted, choose_precision, fit
+from zfrepro.training.fit import Fitted, fit
 from zfrepro.training.module import DivergedError, Row
+from zfrepro.training.precision import choose_precision
 from zfrepro.training.trained import load
 
 Config = dict[str, Any]
@@ -219,9 +220,22 @@ def test_wrong_at_counts_better_classes() -> None:
     assert (wrong1.item(), wrong5.item()) == (6, 2)  # as argmax and top-5 of equal scores
 
 
-def test_precision_is_what_was_asked_for() -> None:
-    assert choose_precision("32-true", "cpu") == "32-true"
-    assert choose_precision("auto", "cpu") in ("bf16-mixed", "32-true")
+def test_precision_is_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert choose_precision("bf16-mixed", "cpu") == "bf16-mixed"
+    assert choose_precision("auto", "cpu") == "32-true"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_precision("auto", "gpu") == "32-true"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for has_it, chosen in ((True, "bf16-mixed"), (False, "32-true")):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda has=has_it, **_: has)
+        assert choose_precision("auto", "gpu") == chosen
+
+
+def test_nothing_private_of_torch_is_asked_for_the_precision() -> None:
+    """The wheel for Apple silicon lacks torch.ops.mkldnn's question."""
+    source = Path(precision.__file__).read_text()
+    assert "torch._" not in source
+    assert "torch.ops" not in source
 
 
 def test_unknown_progress_names_the_key() -> None:

@@ -9,7 +9,8 @@ import torch
 
 from zfrepro.cost.images import listing
 from zfrepro.models.memory import keep_freed_memory
-from zfrepro.training.fit import build_net, choose_precision
+from zfrepro.training.fit import build_net
+from zfrepro.training.precision import choose_precision
 from zfrepro.training.trained import Trained, view_probabilities, views
 
 BATCH = 64  # images, as in the stage

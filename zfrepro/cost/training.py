@@ -15,8 +15,9 @@ from zfrepro.cost.speed import Speed
 from zfrepro.data.module import Batch, PreparedData
 from zfrepro.data.store import PreparedSet
 from zfrepro.lightning import pl
-from zfrepro.training.fit import build_net, choose_precision, make_trainer
+from zfrepro.training.fit import build_net, make_trainer
 from zfrepro.training.module import Classifier
+from zfrepro.training.precision import choose_precision
 
 LEAST = 3  # steps that are measured, the first of which does not count
 VAL_BATCHES = 3  # the same

@@ -18,7 +18,7 @@ from PIL import Image
 
 from zfrepro.fingerprint import PROJECT, closure
 from zfrepro.serving import mean_picture, unique_labels
-from zfrepro.training import trained
+from zfrepro.training import archive
 
 CODE = Path(__file__).with_name("model.py")
 REQUIREMENTS = ("mlflow", "torch", "numpy", "pandas", "pillow")
@@ -30,7 +30,7 @@ def save(path: Path, weights: Path, *, run_id: str, model: LoggedModel) -> None:
     The code that it needs goes with it, and nothing is pickled: the weights load with
     `weights_only=True`.
     """
-    content = trained.read(weights)
+    content = archive.read(weights)
     with tempfile.TemporaryDirectory() as folder:
         mlflow.pyfunc.save_model(
             path,

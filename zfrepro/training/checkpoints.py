@@ -12,12 +12,14 @@ from typing import Any
 
 import torch
 
-from zfrepro.files import atomic_path
+from zfrepro.files import atomic_path, sync
 from zfrepro.lightning import pl
+from zfrepro.training import archive
 
 KEPT = 2
 NAME = re.compile(r"epoch-(\d+)\.ckpt")
 SNAPSHOTS = "snapshots"
+NEEDED = {"epoch", "loops", "state_dict", "optimizer_states", "history", "annealing"}
 UNFINISHED = ".unfinished.ckpt.part"
 
 log = logging.getLogger(__name__)
@@ -32,7 +34,7 @@ class PlainCheckpointIO(pl.plugins.TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
-        torch.save(checkpoint, path)
+        archive.save(checkpoint, Path(path))
 
 
 def save(trainer: pl.Trainer, folder: Path, epoch: int) -> None:
@@ -40,6 +42,7 @@ def save(trainer: pl.Trainer, folder: Path, epoch: int) -> None:
     trainer.save_checkpoint(folder / UNFINISHED, weights_only=False)
     if trainer.is_global_zero:
         (folder / UNFINISHED).rename(folder / f"epoch-{epoch:05}.ckpt")
+        sync(folder)  # before the older one goes
         for old in _newest_first(folder)[KEPT:]:
             old.unlink()
 
@@ -47,16 +50,17 @@ def save(trainer: pl.Trainer, folder: Path, epoch: int) -> None:
 def snapshot(net: torch.nn.Module, folder: Path, epoch: int) -> None:
     """Keeps the weights after `epoch` (from 1) in `folder`/snapshots/, for figure 4."""
     with atomic_path(folder / SNAPSHOTS / f"epoch-{epoch:05}.pt") as path:
-        torch.save(net.state_dict(), path)
+        archive.save(net.state_dict(), path)
 
 
 def newest(folder: Path) -> Path | None:
-    """The last checkpoint that can be read; one that cannot is named in a warning."""
+    """The last checkpoint that is whole; one that is not is named in a warning."""
     for path in _newest_first(folder):
         try:
-            torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        except (RuntimeError, OSError, EOFError) as error:
-            log.warning("%s cannot be read (%s): going on from the epoch before", path, error)
+            if missing := NEEDED - archive.read(path, mmap=True).keys():
+                raise archive.WeightsError(f"{path} lacks {', '.join(sorted(missing))}")
+        except (archive.WeightsError, OSError) as error:
+            log.warning("%s cannot be read (%s): going on from before it", path.name, error)
         else:
             return path
     return None

@@ -1,6 +1,7 @@
 """Trains one network to the end, from wherever an earlier attempt left it."""
 
 import logging
+import platform
 import signal
 import sys
 import warnings
@@ -20,6 +21,7 @@ from zfrepro.models.memory import keep_freed_memory
 from zfrepro.training import checkpoints
 from zfrepro.training.callbacks import EpochEnd, progress
 from zfrepro.training.module import Classifier, DivergedError, Row
+from zfrepro.training.precision import choose_precision
 
 Config = Mapping[str, Any]
 
@@ -36,6 +38,8 @@ class Fitted:
     history: list[Row]
     precision: str
     processes: int
+    threads: int  # of each process, on the CPU
+    machine: str
 
 
 def fit(
@@ -79,30 +83,20 @@ def fit(
         sys.exit(128 + signal.SIGINT if stop.code == 1 else stop.code)
     if trainer.received_sigterm:  # and with 0 after SIGTERM, as if the training had finished
         sys.exit(128 + signal.SIGTERM)
-    return Fitted(module.net.cpu(), module.history, precision, trainer.world_size)
+    on_gpu = trainer.strategy.root_device.type == "cuda"
+    return Fitted(
+        net=module.net.cpu(),
+        history=module.history,
+        precision=precision,
+        processes=trainer.world_size,
+        threads=torch.get_num_threads(),
+        machine=torch.cuda.get_device_name() if on_gpu else platform.machine(),
+    )
 
 
 def build_net(config: Config, classes: int) -> ConvNet:
     """The untrained network of a configuration, its weights drawn from `seed`."""
     return build(**config["model"], classes=classes, crop=config["crop"], seed=config["seed"])
-
-
-def choose_precision(wish: str, accelerator: str) -> str:
-    """`auto` is bf16-mixed where the hardware computes in bf16, else 32-true.
-
-    Args:
-        wish: `training.precision`.
-        accelerator: "cpu", "gpu" or "auto".
-    """
-    if wish != "auto":
-        return wish
-    on_gpu = accelerator != "cpu" and torch.cuda.is_available()
-    fast = (
-        torch.cuda.is_bf16_supported(including_emulation=False)
-        if on_gpu
-        else torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    )
-    return "bf16-mixed" if fast else "32-true"
 
 
 def make_trainer(

@@ -22,7 +22,8 @@ from torch import Tensor
 from zfrepro.files import atomic_path
 from zfrepro.fingerprint import fingerprint
 from zfrepro.models.convnet import ConvNet, build
-from zfrepro.training.trained import Trained, WeightsError, first_line, read, save
+from zfrepro.training.archive import WeightsError, first_line, read
+from zfrepro.training.trained import Trained, save
 
 WNIDS = Path(__file__).with_name("imagenet_wnids.txt")  # sorted: the order of the nets' outputs
 

@@ -1,6 +1,6 @@
 """A trained network as a run's `weights.pt` keeps it, and its averaged predictions (table 2)."""
 
-import pickle
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,9 @@ from torch import Tensor
 from zfrepro.data import crops
 from zfrepro.data.crops import Crops
 from zfrepro.models.convnet import ConvNet, build
+from zfrepro.training import archive
+from zfrepro.training.archive import WeightsError, first_line
+from zfrepro.training.precision import PRECISIONS
 
 FORMAT = 1  # of weights.pt
 
@@ -34,13 +37,9 @@ class Trained:
     precision: str = "32-true"
 
 
-class WeightsError(ValueError):
-    """A file that holds no trained network of this project; says what is wrong with it."""
-
-
 def save(trained: Trained, path: Path) -> None:
     """Writes what `load` reads; the caller sees to it that no part is taken for the whole."""
-    torch.save(
+    archive.save(
         {
             "format": FORMAT,
             "model": trained.net.spec,
@@ -63,9 +62,10 @@ def load(path: Path) -> Trained:
 
     Raises:
         FileNotFoundError: no such file.
-        WeightsError: it is cut off, of another program, a checkpoint, or of another version.
+        WeightsError: it is cut off, damaged, of another program, a checkpoint, or of another
+            version; or what it holds does not fit together.
     """
-    content = read(path)
+    content = archive.read(path)
     if "pytorch-lightning_version" in content:
         raise WeightsError(
             f"{path} is a checkpoint of a training that has not finished: start it again, and "
@@ -86,7 +86,7 @@ def load(path: Path) -> Trained:
     try:
         net = build(**content["model"])
         net.load_state_dict(content["state_dict"])
-        return Trained(
+        trained = Trained(
             net=net.eval().to(memory_format=torch.channels_last),
             mean=content["mean"],
             image_size=content["image_size"],
@@ -95,46 +95,28 @@ def load(path: Path) -> Trained:
             resize_filter=content["filter"],
             precision=content["precision"],
         )
+        _check(trained, net.spec or {})
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise WeightsError(
             f"{path} is damaged: its weights do not make its network ({first_line(error)})"
         ) from error
+    return trained
 
 
-def read(path: Path) -> dict[str, Any]:
-    """The dict that `torch.save` wrote to `path`; numbers and names only, nothing is executed.
-
-    Raises:
-        FileNotFoundError: no such file.
-        WeightsError: it is cut off, of another program, or holds code or no dict.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        message = str(error)
-        is_pickle = "Unsupported operand" not in message  # of text, such as a saved error page
-        if not is_pickle or ("weights_only" not in message and "WeightsUnpickler" not in message):
-            raise WeightsError(f"{path} is cut off or no file of torch.save") from error
-        raise WeightsError(
-            f"{path} is refused: it holds more than numbers and names, and reading that would run "
-            f"code of whoever made it ({first_line(error)})"
-        ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        raise WeightsError(
-            f"{path} is cut off or no file of torch.save ({first_line(error)})"
-        ) from error
-    if not isinstance(content, dict):
-        raise WeightsError(
-            f"{path} holds no network of this project: a {type(content).__name__}, not a dict"
-        )
-    return content
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, short enough to stand in another one's message."""
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else repr(error)
+def _check(trained: Trained, spec: Mapping[str, Any]) -> None:
+    """Raises ValueError where parts that could stand alone do not fit each other."""
+    size, crop, mean = trained.image_size, trained.crop, trained.mean
+    if not 1 <= crop <= size or crop != spec["crop"]:
+        raise ValueError(f"crops of {crop} pixels of {size}, for a net of {spec['crop']}")
+    if len(trained.classes) != spec["classes"]:
+        raise ValueError(f"{len(trained.classes)} names for {spec['classes']} classes")
+    if tuple(mean.shape) != (size, size, 3) or mean.dtype != torch.float32:
+        raise ValueError(f"a mean image {mean.dtype} {tuple(mean.shape)} for {size} pixels")
+    if trained.precision not in PRECISIONS:
+        raise ValueError(f"precision {trained.precision!r}, which is not {' or '.join(PRECISIONS)}")
+    for name, values in {"mean": mean, **trained.net.state_dict()}.items():
+        if not torch.isfinite(values).all():
+            raise ValueError(f"{name} has values that are not finite")
 
 
 def views(name: str, image_size: int, crop: int) -> Crops:

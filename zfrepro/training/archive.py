@@ -1,0 +1,89 @@
+"""Files of `torch.save`: equal content in equal bytes, and damage noticed before it is a number."""
+
+import os
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zfrepro.files import named
+
+
+class WeightsError(ValueError):
+    """A file that holds no trained network of this project; says what is wrong with it."""
+
+
+def save(content: Mapping[str, Any], path: Path) -> None:
+    """Writes a dict of tensors and plain values, and waits until the disk has it.
+
+    Into an open file: the folder inside the archive would else bear the name of `path`.
+
+    Raises:
+        OSError: a full disk, or another that does not take it; names the file.
+    """
+    with named(path), path.open("wb") as file:
+        try:
+            torch.save(dict(content), file)
+        except RuntimeError as error:  # what torch makes of an error of the file
+            raise error.__context__ if isinstance(error.__context__, OSError) else error from None
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read(path: Path, *, mmap: bool = False) -> dict[str, Any]:
+    """The dict that `torch.save` wrote to `path`; numbers and names only, nothing is executed.
+
+    Raises:
+        FileNotFoundError: no such file.
+        WeightsError: it is cut off, damaged, of another program, or holds code or no dict.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there")
+    _check_sums(path)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+    except pickle.UnpicklingError as error:
+        message = str(error)
+        is_pickle = "Unsupported operand" not in message  # of text, such as a saved error page
+        if not is_pickle or ("weights_only" not in message and "WeightsUnpickler" not in message):
+            raise WeightsError(f"{path} is cut off or no file of torch.save") from error
+        raise WeightsError(
+            f"{path} is refused: it holds more than numbers and names, and reading that would run "
+            f"code of whoever made it ({first_line(error)})"
+        ) from error
+    except Exception as error:  # damage can make an unpickler raise almost anything
+        raise WeightsError(
+            f"{path} is cut off or no file of torch.save ({first_line(error)})"
+        ) from error
+    if not isinstance(content, dict):
+        raise WeightsError(
+            f"{path} holds no network of this project: a {type(content).__name__}, not a dict"
+        )
+    return content
+
+
+def _check_sums(path: Path) -> None:
+    """Compares the checksums in the archive, which `torch.load` does not."""
+    with path.open("rb") as file:
+        if file.read(2) != b"PK":  # the format before it was an archive has none
+            return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except Exception as error:  # as above
+        raise WeightsError(
+            f"{path} is cut off or no file of torch.save ({first_line(error)})"
+        ) from error
+    if damaged:
+        raise WeightsError(
+            f"{path} is damaged: {damaged} in it has another checksum; copy it anew, or remove it "
+            "and make it again"
+        )
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, short enough to stand in another one's message."""
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else repr(error)
