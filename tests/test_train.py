@@ -69,7 +69,8 @@ def test_the_command_trains_and_the_stage_takes_it_up(project: Project) -> None:
     assert re.search(r"val/top1 +error +[\d.]+ %   \(paper, on ImageNet: 38\.4\)", first.stderr)
     (run,) = runs(project)
     assert {path.name for path in run.iterdir()} == {
-        "config.yaml", "epochs.csv", "metrics.json", "run.json", "snapshots", "weights.pt",
+        "config.yaml", "epochs.csv", "metrics.json", "run.json", "SHA256SUMS", "snapshots",
+        "weights.pt",
     }  # fmt: skip
     assert [path.name for path in snapshots(run)] == ["epoch-00001.pt", "epoch-00002.pt"]
     assert len(pd.read_csv(run / "epochs.csv")) == EPOCHS
