@@ -12,6 +12,7 @@ help:            ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
 
 repro: $(READY)  ## everything that is out of date: images, networks, tables, MLflow
+	$(RUN) python -m zfrepro.lock
 	$(RUN) dvc repro
 	$(RUN) python -m zfrepro.report show
 
