@@ -63,9 +63,11 @@ def test_one_row_an_image_one_column_a_class(classifier: Classifier) -> None:
     np.testing.assert_allclose(table.sum(axis=1), 1, atol=1e-6)
 
 
-def test_every_form_of_an_image_gives_the_same(classifier: Classifier) -> None:
+def test_every_form_of_an_image_gives_the_same(classifier: Classifier, tmp_path: Path) -> None:
     image = pixels(45, 70)
     text = encoded(image)
+    file = tmp_path / "image.png"
+    file.write_bytes(base64.b64decode(text))
     forms = [
         image,
         [image],
@@ -79,6 +81,15 @@ def test_every_form_of_an_image_gives_the_same(classifier: Classifier) -> None:
         pd.DataFrame({"image": [image]}),
         pd.DataFrame({"image": [text]}),
         pd.DataFrame({"image": [[text]]}),
+        image.tolist(),
+        torch.from_numpy(image),
+        torch.from_numpy(image).permute(2, 0, 1),
+        [torch.from_numpy(image).permute(2, 0, 1)],
+        image.transpose(2, 0, 1)[None],
+        bytearray(base64.b64decode(text)),
+        base64.urlsafe_b64encode(base64.b64decode(text)).decode(),
+        file,
+        [file],
     ]
     expected = classifier.predict(image).to_numpy()
     for form in forms:
@@ -101,6 +112,14 @@ def test_grey_and_transparent_images(classifier: Classifier) -> None:
     np.testing.assert_array_equal(classifier.predict(with_alpha).to_numpy(), expected)
 
 
+def test_16_bits_are_the_same_as_a_picture_and_as_a_file(classifier: Classifier) -> None:
+    grey = pixels(40, 50)[..., 0]
+    wide = grey.astype(np.uint16) * 257
+    expected = classifier.predict(grey).to_numpy()
+    for form in (Image.fromarray(wide), encoded(wide)):
+        np.testing.assert_array_equal(classifier.predict(form).to_numpy(), expected)
+
+
 def test_batches_keep_the_order(classifier: Classifier) -> None:
     images = [pixels(30 + i, 50, i) for i in range(37)]  # more than are prepared at once
     together = classifier.predict(images, "centre").to_numpy()
@@ -116,10 +135,17 @@ def test_no_images_no_rows(classifier: Classifier) -> None:
     ("images", "message"),
     [
         (["not base64!"], "image 0 cannot be read: text must be a base64"),
+        ("https://example.org/cat.png", "no path and no address.*a pathlib.Path"),
+        ("grün", "text must be a base64"),
+        (Path("absent.png"), "absent.png: No such file"),
+        (None, "NoneType is no image: an image is a file's bytes"),
+        ([None], "image 0 cannot be read: pixels must be whole numbers"),
+        (np.zeros((2, 9, 9), int).tolist(), "may be one image or"),
         ([pixels(9, 9), b"no image"], "image 1 cannot be read: not an image"),
         ([pixels(9, 9).astype(np.float32) / 255], "whole numbers of 0 to 255, not float32"),
         ([np.full((9, 9), 256)], "whole numbers of 0 to 255"),
-        ([np.zeros((9, 9, 2), np.uint8)], r"not \(9, 9, 2\)"),
+        ([np.zeros((9, 9, 2), np.uint8)], r"shape \(9, 9, 2\) is no image: .*\(H, W, 4\)"),
+        (Image.new("F", (9, 9)), "mode F: floating-point pixels"),
         (np.zeros((1, 2, 9, 9, 3), np.uint8), "neither an image nor a batch"),
         (pd.DataFrame({"picture": ["x"]}), "no column 'image', only picture"),
     ],

@@ -1,7 +1,6 @@
 """A trained net with all that comes before and after it: raw images to class probabilities."""
 
 import base64
-import binascii
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,10 +13,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from zfrepro.data.decode import Pixels, decode, fit
+from zfrepro.data.decode import Pixels, decode, fit, to_rgb
 from zfrepro.training.trained import Trained, load, probabilities, views
 
 IMAGES_AT_ONCE = 16
+CHANNELS = (1, 3, 4)
+FORMS = (
+    "an image is a file's bytes or base64 text, a pathlib.Path, a PIL image, or whole numbers of 0 "
+    "to 255 of shape (H, W), (H, W, 3), (H, W, 4) or (3, H, W)"
+)
 
 
 class Classifier:
@@ -82,48 +86,88 @@ def as_list(images: Any) -> list[Any]:
     """One entry an image.
 
     Args:
-        images: one image or many: a batch (N, H, W, 3), an array (H, W, 3) or (H, W), the bytes
-            or base64 text of an image file, a list of such, or a table with them in column `image`.
+        images: one image or many: a batch (N, H, W, 3), an array (H, W, 3) or (H, W), or either
+            with the channels first, as tensors have them; nested lists of such; the bytes, base64
+            text or Path of an image file; a list of any; or a table with them in column `image`.
 
     Raises:
-        ValueError: a table without that column, or an array of another shape.
+        ValueError: a table without that column, or nothing that is certain to be images.
     """
-    if isinstance(images, pd.DataFrame | Mapping):
+    if isinstance(images, pd.DataFrame):
+        return list(_flatten(_column(images)))  # a row is an image, whatever its shape
+    if isinstance(images, Mapping):
         return as_list(_column(images))
-    if isinstance(images, str | bytes | Image.Image):
+    if isinstance(images, str | bytes | bytearray | Path | Image.Image):
         return [images]
+    if isinstance(images, Tensor):
+        images = images.detach().cpu().numpy()
     if isinstance(images, np.ndarray) and images.dtype != object:
         if images.ndim not in (2, 3, 4):
             raise ValueError(f"an array of shape {images.shape} is neither an image nor a batch")
         return list(images) if images.ndim == 4 else [images]
-    return list(images)
+    if not isinstance(images, Sequence | np.ndarray | pd.Series):
+        raise ValueError(f"{type(images).__name__} is no image: {FORMS}")
+    return _of_sequence(images)
+
+
+def _of_sequence(images: Any) -> list[Any]:
+    """A list of images, or one image, or batch, as a nested list."""
+    if not isinstance(images, list) or not images or not isinstance(images[0], list):
+        return list(images)
+    try:
+        numbers = np.asarray(images)
+    except ValueError:  # images of different sizes
+        return images
+    if numbers.dtype == object or numbers.ndim not in (2, 3, 4):
+        return images
+    if numbers.ndim == 3 and numbers.shape[-1] not in CHANNELS and len(images) > 1:
+        raise ValueError(
+            f"a nested list of shape {numbers.shape} may be one image or several: give a batch "
+            "(N, H, W, 3), or a list of arrays"
+        )
+    return as_list(numbers)
 
 
 def to_content(image: Any) -> bytes | Pixels:
     """An image's file as bytes, or its pixels (H, W), (H, W, 3) or (H, W, 4).
 
     Raises:
-        ValueError: text that is not base64, or values that are not pixels of 0 to 255.
+        ValueError: text that is not base64, a file that is not there, or no pixels of 0 to 255.
     """
-    if isinstance(image, bytes):
-        return image
+    if isinstance(image, bytes | bytearray):
+        return bytes(image)
     if isinstance(image, str):
         return _decode_base64(image)
-    pixels = np.asarray(image.convert("RGB") if isinstance(image, Image.Image) else image)
+    if isinstance(image, Path):
+        return _read(image)
+    if isinstance(image, Image.Image):
+        return np.asarray(to_rgb(image))
+    return _to_pixels(np.asarray(image.detach().cpu() if isinstance(image, Tensor) else image))
+
+
+def _to_pixels(pixels: npt.NDArray[Any]) -> Pixels:
     if pixels.dtype.kind not in "ui" or pixels.size == 0 or pixels.min() < 0 or pixels.max() > 255:
         raise ValueError(f"pixels must be whole numbers of 0 to 255, not {_summary(pixels)}")
+    if pixels.ndim == 3 and pixels.shape[-1] not in CHANNELS and pixels.shape[0] in CHANNELS:
+        pixels = pixels.transpose(1, 2, 0)
     if pixels.ndim == 3 and pixels.shape[-1] == 1:
         pixels = pixels[..., 0]
-    if pixels.ndim != 2 and (pixels.ndim != 3 or pixels.shape[-1] not in (3, 4)):
-        raise ValueError(f"an image has shape (H, W), (H, W, 3) or (H, W, 4), not {pixels.shape}")
+    if pixels.ndim != 2 and (pixels.ndim != 3 or pixels.shape[-1] not in CHANNELS):
+        raise ValueError(f"{_summary(pixels)} is no image: {FORMS}")
     return pixels.astype(np.uint8)
 
 
-def _column(table: Any) -> list[Any]:
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from error
+
+
+def _column(table: Any) -> Any:
     if "image" not in table:
         raise ValueError(f"there is no column 'image', only {', '.join(map(str, table))}")
-    cells = table["image"]
-    return list(_flatten(cells)) if isinstance(table, pd.DataFrame) else cells
+    return table["image"]
 
 
 def _flatten(cells: Any) -> Iterator[Any]:
@@ -138,9 +182,13 @@ def _flatten(cells: Any) -> Iterator[Any]:
 def _decode_base64(text: str) -> bytes:
     body = text.partition(",")[2] if text.startswith("data:") else text
     try:
-        return base64.b64decode("".join(body.split()), validate=True)
-    except binascii.Error as error:
-        raise ValueError(f"text must be a base64-encoded image file ({error})") from None
+        # URL-safe letters mean the same
+        text = "".join(body.split()).replace("-", "+").replace("_", "/")
+        return base64.b64decode(text, validate=True)
+    except ValueError as error:  # binascii's, or of letters beyond ASCII
+        raise ValueError(
+            f"text must be a base64-encoded image file, no path and no address ({error}): {FORMS}"
+        ) from None
 
 
 def _summary(pixels: npt.NDArray[Any]) -> str:

@@ -1,6 +1,7 @@
 """Networks read as chains: what is in them, what their units see, and what is refused."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -119,3 +120,63 @@ def test_a_mean_in_the_way_is_named() -> None:
 def test_an_unknown_layer_is_told_the_known_ones() -> None:
     with pytest.raises(ChainError, match="no layer 'conv9'; there are conv1, relu1, pool1"):
         Chain(ours()).field("conv9")
+
+
+class Flattened(nn.Module):
+    """A convolution and a linear layer, with `flatten` in between."""
+
+    def __init__(self, flatten: Callable[[Tensor], Tensor], inputs: int = 144) -> None:
+        super().__init__()
+        self.conv1, self.fc2, self.flatten = nn.Conv2d(3, 4, 3), nn.Linear(inputs, 2), flatten
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(self.flatten(self.conv1(x)))
+
+
+FLATTENINGS: dict[str, tuple[Callable[[Tensor], Tensor], int]] = {
+    "flatten(1)": (lambda x: x.flatten(1), 144),
+    "flatten(start_dim=1)": (lambda x: torch.flatten(input=x, start_dim=1), 144),
+    "view": (lambda x: x.view(x.size(0), -1), 144),
+    "view of a shape": (lambda x: x.view((x.shape[0], 144)), 144),
+    "reshape": (lambda x: x.reshape(-1, 144), 144),
+    "flatten(2)": (lambda x: x.flatten(2), 36),
+    "view into maps": (lambda x: x.view(-1, 4, 36), 36),
+}
+
+
+@pytest.mark.parametrize("name", FLATTENINGS)
+def test_a_flattening_is_what_the_network_makes_of_it(name: str) -> None:
+    net, images = Flattened(*FLATTENINGS[name]), torch.randn(2, 3, 8, 8)
+    chain = Chain(net)
+    with torch.no_grad():
+        torch.testing.assert_close(chain.activations(images, "fc2"), net(images))
+    goes_back = [step.kind for step in chain.steps] == ["conv", "flatten", "fc"]
+    assert goes_back == (FLATTENINGS[name][1] == 144)
+
+
+def test_what_a_chain_would_read_wrongly_is_refused() -> None:
+    images = torch.randn(2, 3, 8, 8)
+    with pytest.raises(ChainError, match="rows of 36 values; an image has 144"):
+        Chain(Flattened(lambda x: x.view(-1, 36), 36)).activations(images, "fc2")
+    with pytest.raises(ChainError, match="view depends on the data in more than one place"):
+        Chain(Flattened(lambda x: x.view(x.size(0), 4, 36), 36))
+    with pytest.raises(ChainError, match="sub does not take what comes before it as its first"):
+        Chain(Flattened(lambda x: torch.sub(1, x).flatten(1)))
+    with pytest.raises(ChainError, match="drops values in evaluation too"):
+        Chain(Flattened(lambda x: functional.dropout(x).flatten(1)).eval())
+    assert Chain(Flattened(lambda x: functional.dropout(x, training=False).flatten(1)))
+    with pytest.raises(ChainError, match=r"1 \(BatchNorm2d\) is in training mode"):
+        Chain(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)))
+
+
+@pytest.mark.parametrize("layer", ["conv1", "relu1", "drop6", ""])
+def test_hooks_are_refused_and_nothing_is_run(layer: str) -> None:
+    net = ours()
+    handle = net.get_submodule(layer).register_forward_hook(lambda *_: None)
+    with pytest.raises(ChainError, match=rf"{layer or 'ConvNet'} has a forward hook"):
+        Chain(net)
+    handle.remove()
+    assert Chain(net).layers
+    net.get_submodule(layer).register_forward_pre_hook(lambda *_: None)
+    with pytest.raises(ChainError, match="remove it first"):
+        Chain(net)

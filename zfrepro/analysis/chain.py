@@ -73,7 +73,8 @@ class Chain:
         net: takes images (N, C, H, W); evaluated as it stands, in evaluation mode.
 
     Raises:
-        ChainError: it cannot be read, branches, or uses a module twice.
+        ChainError: it cannot be read, branches, uses a module twice, has forward hooks (which no
+            step would run), or draws dropout's masks in evaluation too.
     """
 
     def __init__(self, net: nn.Module) -> None:
@@ -140,6 +141,7 @@ class _Tracer(fx.Tracer):
 
 
 def _steps(net: nn.Module) -> Iterator[Step]:
+    _check_hooks(net)
     try:
         graph = _Tracer().trace(net)
     except Exception as error:
@@ -152,46 +154,111 @@ def _steps(net: nn.Module) -> Iterator[Step]:
             if not isinstance(module, IDENTITIES):
                 yield _module_step(str(node.target), module)
         elif node.op in ("call_function", "call_method"):
-            step = _function_step(node)
+            step = _function_step(node, net.training)
             if step is not None:
                 yield step
+
+
+def _check_hooks(net: nn.Module) -> None:
+    for name, module in net.named_modules():
+        if module._forward_hooks or module._forward_pre_hooks:
+            raise ChainError(
+                f"{name or type(net).__name__} has a forward hook, which is not run here and might "
+                "change what passes: remove it first (its handle's remove(), remove_weight_norm)"
+            )
 
 
 def _module_step(name: str, module: nn.Module) -> Step:
     kind = KINDS.get(type(module), "other")
     if kind == "relu":  # torchvision's overwrite what they rectify
         return Step(name, kind, functional.relu, module)
-    if kind == "conv" and (module.padding_mode != "zeros" or isinstance(module.padding, str)):
-        kind = "other"
-    return Step(name, kind, module, module)
+    if module.training and any(True for _ in module.buffers()):
+        raise ChainError(
+            f"{name} ({type(module).__name__}) is in training mode, where an image's features "
+            "depend on the others of its batch: call eval() on the network first"
+        )
+    return Step(name, kind if _goes_back(kind, module) else "other", module, module)
 
 
-def _function_step(node: fx.Node) -> Step | None:
+def _goes_back(kind: str, module: nn.Module) -> bool:
+    """Whether the module is what its kind says: one image to one, padded with zeros."""
+    if kind == "conv":
+        return module.padding_mode == "zeros" and not isinstance(module.padding, str)
+    if kind == "flatten":
+        return (module.start_dim, module.end_dim) == (1, -1)
+    return kind != "pool" or not module.return_indices
+
+
+def _function_step(node: fx.Node, training: bool) -> Step | None:
     """A function that stands in the network's own code; None where it changes nothing."""
-    word = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
-    if word == "dropout":
+    word = _word(node)
+    if word.endswith("dropout"):
+        if node.kwargs.get("training") and not training:
+            raise ChainError(
+                f"{node.name} drops values in evaluation too: functional.dropout needs "
+                "training=self.training"
+            )
         return None
-    if word in FLATTENINGS:
-        return Step(node.name, "flatten", partial(torch.flatten, start_dim=1))
+    rest, named = _own_arguments(node)
+    if word in FLATTENINGS and (width := _width_of_rows(word, rest, named)):
+        return Step(node.name, "flatten", partial(_rows, node.name, width))
+    if any(isinstance(value, fx.Node) for value in (*rest, *named.values())):
+        raise ChainError(
+            f"{node.name} depends on the data in more than one place; of functions that do, only "
+            "view(x.size(0), -1) and reshape(x.size(0), -1) can be followed"
+        )
     if word in ("relu", "relu_"):
         return Step(node.name, "relu", functional.relu)
     kind = "norm" if word == "local_response_norm" else "other"
     call = cast(Callable[..., Tensor], node.target)
-    return Step(node.name, kind, partial(_call, call, node.args[1:], dict(node.kwargs)))
+    return Step(node.name, kind, partial(_call, call, rest, named))
+
+
+def _own_arguments(node: fx.Node) -> tuple[list[Any], dict[str, Any]]:
+    """A call's arguments without the data, which comes first or as `input`."""
+    named = dict(node.kwargs)
+    data, *rest = [named.pop("input"), *node.args] if "input" in named else node.args or (None,)
+    if not isinstance(data, fx.Node):
+        raise ChainError(f"{node.name} does not take what comes before it as its first argument")
+    return rest, named
+
+
+def _width_of_rows(word: str, rest: list[Any], named: dict[str, Any]) -> int | None:
+    """Values in each image's row, -1 for all it has; None where other rows are made."""
+    if word == "flatten":
+        given = dict(zip(("start_dim", "end_dim"), rest, strict=False)) | named
+        return -1 if {"end_dim": -1} | given == {"start_dim": 1, "end_dim": -1} else None
+    sizes = rest[0] if len(rest) == 1 and isinstance(rest[0], tuple | list) else rest
+    if len(sizes) != 2:
+        return None
+    images, width = sizes
+    of_batch = isinstance(images, fx.Node) and _is_size(images) and images.args[-1] == 0
+    return width if (of_batch or images == -1) and isinstance(width, int) else None
+
+
+def _rows(name: str, width: int, x: Tensor) -> Tensor:
+    rows = x.flatten(1)
+    if width not in (-1, rows.shape[1]):
+        raise ChainError(f"{name} makes rows of {width} values; an image has {rows.shape[1]}")
+    return rows
 
 
 def _call(
-    function: Callable[..., Tensor] | str, rest: tuple[Any, ...], named: dict[str, Any], x: Tensor
+    function: Callable[..., Tensor] | str, rest: list[Any], named: dict[str, Any], x: Tensor
 ) -> Tensor:
-    named = {key: value for key, value in named.items() if key != "input"}
     if isinstance(function, str):
         return cast(Tensor, getattr(x, function)(*rest, **named))
     return function(x, *rest, **named)
 
 
+def _word(node: fx.Node) -> str:
+    """What a function or method is called."""
+    return node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+
+
 def _is_size(node: fx.Node) -> bool:
     """`x.size(0)` and `x.shape`, as in `x.view(x.size(0), -1)`: no step of the data."""
-    word = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+    word = _word(node)
     if word in ("size", "getattr", "shape"):
         return True
     return word == "getitem" and all(_is_size(arg) for arg in node.all_input_nodes)

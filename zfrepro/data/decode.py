@@ -52,7 +52,7 @@ def decode(content: bytes | Pixels) -> Decoded:
         with warnings.catch_warnings(action="ignore"):  # of broken EXIF, large images, palettes
             image = Image.open(io.BytesIO(content), formats=FORMATS)
             image.load()
-            return Decoded(_rgb(image), image.format, image.mode)
+            return Decoded(to_rgb(image), image.format, image.mode)
     except (MemoryError, BadImageError):
         raise
     except Exception as error:  # a damaged file makes a decoder raise almost anything
@@ -72,7 +72,12 @@ def fit(image: Image.Image, size: int, filter_name: str) -> Image.Image:
     return image.crop((left, top, left + size, top + size))
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
+    """An image of any mode in RGB; 16 bits a pixel become 8.
+
+    Raises:
+        BadImageError: pixels of no known range.
+    """
     if image.mode.startswith("I"):
         return _from_16_bits(image).convert("RGB")
     if image.mode == "F":
