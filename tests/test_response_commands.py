@@ -1,5 +1,6 @@
 """`python -m zfrepro.occlusion`, `.invariance` and `.correspondence` on a user's own pictures."""
 
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +14,7 @@ from torchvision.models import AlexNet_Weights
 
 from tests import published_nets
 from tests.run_folders import save_weights
-from zfrepro import config, correspondence, invariance, occlusion
+from zfrepro import config, correspondence, deconv, invariance, occlusion
 
 LANDMARKS = "image,right_eye_x,right_eye_y,tail_x,tail_y\n"
 
@@ -117,6 +118,32 @@ def test_what_is_wrong_is_one_line(
         (here / f"{name}.csv").write_text(content)
     with pytest.raises(SystemExit, match=rf"^error: .*{message}"):
         run(module, monkeypatch, *args.replace("W", "weights.pt").split())
+
+
+@pytest.mark.parametrize(
+    ("module", "args"),
+    [
+        (occlusion, "a.png W --grey nan"),
+        (occlusion, "a.png W --grey 256"),
+        (occlusion, "a.png W --stride 0"),
+        (occlusion, "a.png W --side 3.5"),
+        (invariance, "a.png --network W --translation nan 4 1"),
+        (invariance, "a.png --network W --scale 1 inf 1"),
+        (invariance, "a.png --network W --rotation 0 1e9 1"),
+        (correspondence, "landmarks.csv W --seed -1"),
+        (correspondence, "landmarks.csv W --draws 0"),
+        (correspondence, "landmarks.csv W --grey inf"),
+        (deconv, "a.png W --maps -1"),
+        (deconv, "a.png W --top 0"),
+    ],
+)
+def test_a_number_that_cannot_be_meant_is_refused(
+    module: ModuleType, args: str, here: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    with pytest.raises(SystemExit):
+        run(module, monkeypatch, *args.replace("W", "weights.pt").split())
+    assert re.search(r"argument --\w+: '.*' is no (whole )?number of", capsys.readouterr().err)
 
 
 def test_a_published_network_answers(

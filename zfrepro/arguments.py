@@ -34,7 +34,11 @@ def add_square(parser: argparse.ArgumentParser, *, stride: int | None = None) ->
         help="of the square, in pixels of a crop of 224, scaled to the network's (default: 32)",
     )  # fmt: skip
     parser.add_argument(
-        "--grey", type=float, default=128.0, metavar="VALUE", help="0 to 255 (default: 128)"
+        "--grey",
+        type=within(0, 255),
+        default=128.0,
+        metavar="VALUE",
+        help="0 to 255 (default: 128)",
     )
     if stride is not None:
         parser.add_argument(
@@ -52,6 +56,27 @@ def add_out(parser: argparse.ArgumentParser, default: str) -> None:
 def positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return int(text)
+
+
+def within(low: float, high: float) -> Callable[[str], float]:
+    """The type of an argument that is a number of `low` to `high`: neither nan nor infinite."""
+
+    def number(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is no number of {low:g} to {high:g}")
+        return value
+
+    return number
+
+
+def natural(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 0")
     return int(text)
 
 

@@ -36,7 +36,9 @@ def main() -> None:
         "--draws", type=arguments.positive, default=20, metavar="N",
         help="random places of each picture (default: 20)",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, help="of the random places (default: 0)")
+    parser.add_argument(
+        "--seed", type=arguments.natural, default=0, help="of the random places (default: 0)"
+    )
     arguments.add_square(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="keeps the table as CSV")
     args = parser.parse_intermixed_args()

@@ -23,7 +23,11 @@ def main() -> None:
         help="how many maps, strongest first",
     )  # fmt: skip
     parser.add_argument(
-        "--maps", type=int, nargs="+", metavar="MAP", help="these maps instead of the strongest"
+        "--maps",
+        type=arguments.natural,
+        nargs="+",
+        metavar="MAP",
+        help="these maps instead of the strongest",
     )
     arguments.add_out(parser, "IMAGE.LAYER.png")
     args = parser.parse_intermixed_args()

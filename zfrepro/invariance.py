@@ -29,13 +29,13 @@ def main() -> None:
         help="the pictures' true classes: numbers, identifiers or names (default: of each the "
         "most probable one)",
     )  # fmt: skip
-    for kind, first, last, step, unit in (
-        ("translation", -60, 60, 4, "pixels of a crop of 224, downwards"),
-        ("scale", 1, 1.8, 0.05, "factors"),
-        ("rotation", 0, 350, 10, "degrees, anticlockwise"),
+    for kind, first, last, step, limits, unit in (
+        ("translation", -60, 60, 4, (-224, 224), "pixels of a crop of 224, downwards"),
+        ("scale", 1, 1.8, 0.05, (0, 100), "factors"),
+        ("rotation", 0, 350, 10, (-3600, 3600), "degrees, anticlockwise"),
     ):
         parser.add_argument(
-            f"--{kind}", nargs=3, type=float, default=[first, last, step],
+            f"--{kind}", nargs=3, type=arguments.within(*limits), default=[first, last, step],
             metavar=("FIRST", "LAST", "STEP"), help=f"{unit} (default: {first} {last} {step})",
         )  # fmt: skip
     arguments.add_out(parser, "invariance.png; a PDF and a CSV of the curves go beside it")

@@ -125,7 +125,7 @@ def _positive(key: str, value: str) -> float:
         number = float(value) if key == "seconds" else int(value)
     except ValueError:
         number = 0
-    if number <= 0:
+    if not 0 < number < float("inf"):
         raise ConfigError(f"{key} is {value!r}; it must be a positive number")
     return number
 

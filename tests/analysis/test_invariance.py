@@ -1,5 +1,6 @@
 """Transformed images against loops over pixels, curves against plain forward passes."""
 
+import math
 from math import cos, floor, radians, sin
 
 import numpy as np
@@ -158,5 +159,8 @@ def test_what_is_wrong_is_said() -> None:
     steps = {"translation": [0, 1, 1], "scale": [1, 2, 1], "rotation": [0, 1, 1]}
     with pytest.raises(ValueError, match="scale starts at 0"):
         transformations(224, **{**steps, "scale": [0, 2, 1]})
+    for values in ([0, 90, math.nan], [0, math.inf, 1], [0, 1, 1e-9]):
+        with pytest.raises(ValueError, match=r"rotation is .* step above 0"):
+            transformations(45, translation=[0, 0, 1], scale=[1, 1, 1], rotation=values)
     with pytest.raises(ValueError, match=r"rotation is .* step above 0"):
         transformations(224, **{**steps, "rotation": [0, 350, 0]})

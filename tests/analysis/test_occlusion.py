@@ -136,6 +136,8 @@ def test_the_square_scales_with_the_crop() -> None:
     assert Square.of(56, side=32, stride=8, value=128) == Square(8, 2, 128)
     assert Square(32, 8, 0).starts(224)[-1] == 192
     assert Square(10, 8, 0).starts(45) == [0, 8, 16, 24, 32, 40]  # the last reaches over the edge
+    with pytest.raises(ValueError, match="grey is nan"):
+        Square.of(56, side=32, stride=8, value=float("nan"))
     with pytest.raises(ValueError, match="square of 300 pixels of 224"):
         Square.of(56, side=300, stride=8, value=128)
 

@@ -22,6 +22,8 @@ from zfrepro.analysis.chain import Chain
 from zfrepro.analysis.responses import respond
 
 PAPER_CROP = 224
+MOST = 10_000  # of a kind
+LEAST_SCALE = 0.01
 EXAMPLES = 4  # transformed images that are shown of each
 KINDS = {"translation": 0.0, "scale": 1.0, "rotation": 0.0}  # and what leaves an image as it is
 COLUMNS = ["kind", "amount", "layer", "distance", "relative", "probability"]
@@ -68,19 +70,22 @@ def transformations(
     A translation is of whole pixels here: nothing is interpolated then.
 
     Raises:
-        ValueError: a sequence that is none, or a scale that is not above 0.
+        ValueError: a sequence that is none, or a scale that leaves nothing.
     """
     found = []
     steps = {"translation": translation, "scale": scale, "rotation": rotation}
     for kind, values in steps.items():
-        if len(values) != 3 or values[2] <= 0 or values[1] < values[0]:
-            raise ValueError(f"{kind} is {list(values)}: it takes first, last and a step above 0")
-        first, last, step = values
+        first, last, step = values if len(values) == 3 else (0, 0, 0)
+        if not step > 0 or not 0 <= (last - first) / step < MOST:  # nor is nan
+            raise ValueError(
+                f"{kind} is {list(values)}: it takes first, last and a step above 0, for up to "
+                f"{MOST} of them"
+            )
         count = int((last - first) / step + 1e-9) + 1
         amounts = [round(first + i * step, 9) for i in range(count)]
         if kind == "translation":
             amounts = list(dict.fromkeys(float(round(a * crop / PAPER_CROP)) for a in amounts))
-        if kind == "scale" and amounts[0] <= 0:
+        if kind == "scale" and amounts[0] < LEAST_SCALE:
             raise ValueError(f"scale starts at {amounts[0]:g}: nothing is left of the image")
         found += [Transformation(kind, amount) for amount in amounts]
     return found

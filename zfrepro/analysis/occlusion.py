@@ -42,6 +42,8 @@ class Square:
         Raises:
             ValueError: it does not fit there, or is no square.
         """
+        if not 0 <= value <= 255:
+            raise ValueError(f"the square's grey is {value}: it can be 0 to 255")
         here, step = (max(round(length * crop / PAPER_CROP), 1) for length in (side, stride))
         if side < 1 or stride < 1 or here > crop:
             raise ValueError(

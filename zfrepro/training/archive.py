@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,10 @@ from typing import Any
 import torch
 
 from zfrepro.files import named
+
+LFS = b"version https://git-lfs"
+ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+LONGEST = 600  # characters of another library's message
 
 
 class WeightsError(ValueError):
@@ -49,14 +54,19 @@ def read(path: Path, *, mmap: bool = False) -> dict[str, Any]:
         message = str(error)
         is_pickle = "Unsupported operand" not in message  # of text, such as a saved error page
         if not is_pickle or ("weights_only" not in message and "WeightsUnpickler" not in message):
+            with path.open("rb") as file:
+                if file.read(len(LFS)) == LFS:
+                    raise WeightsError(
+                        f"{path} is a pointer of Git LFS and not the file: `git lfs pull`"
+                    ) from error
             raise WeightsError(f"{path} is cut off or no file of torch.save") from error
         raise WeightsError(
             f"{path} is refused: it holds more than numbers and names, and reading that would run "
-            f"code of whoever made it ({first_line(error)})"
+            f"code of whoever made it ({_foreign(error)}); save the state_dict() instead"
         ) from error
     except Exception as error:  # damage can make an unpickler raise almost anything
         raise WeightsError(
-            f"{path} is cut off or no file of torch.save ({first_line(error)})"
+            f"{path} is cut off or no file of torch.save ({in_one_line(error)})"
         ) from error
     if not isinstance(content, dict):
         raise WeightsError(
@@ -75,7 +85,7 @@ def _check_sums(path: Path) -> None:
             damaged = archive.testzip()
     except Exception as error:  # as above
         raise WeightsError(
-            f"{path} is cut off or no file of torch.save ({first_line(error)})"
+            f"{path} is cut off or no file of torch.save ({in_one_line(error)})"
         ) from error
     if damaged:
         raise WeightsError(
@@ -84,6 +94,13 @@ def _check_sums(path: Path) -> None:
         )
 
 
-def first_line(error: Exception) -> str:
-    """What an error says, short enough to stand in another one's message."""
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else repr(error)
+def in_one_line(error: Exception) -> str:
+    """What an error says, as it can stand in another one's message: no lines, no colours."""
+    words = " ".join(ESCAPE.sub("", str(error)).split()) or repr(error)
+    return words if len(words) <= LONGEST else f"{words[:LONGEST]} ..."
+
+
+def _foreign(error: Exception) -> str:
+    """What a file holds beside numbers and names: torch's advice on it is to run it."""
+    found = re.search(r"GLOBAL (\S+)", str(error))
+    return found[1] if found else in_one_line(error)

@@ -22,7 +22,8 @@ from torch import Tensor
 from zfrepro.files import atomic_path
 from zfrepro.fingerprint import fingerprint
 from zfrepro.models.convnet import ConvNet, build
-from zfrepro.training.archive import WeightsError, first_line, read
+from zfrepro.training.archive import WeightsError, in_one_line, read
+from zfrepro.training.states import bare, unpacked
 from zfrepro.training.trained import Trained, save
 
 WNIDS = Path(__file__).with_name("imagenet_wnids.txt")  # sorted: the order of the nets' outputs
@@ -79,7 +80,7 @@ def fetch(published: Model) -> State:
         ) from error
     except (OSError, RuntimeError, ValueError, EOFError, *DAMAGE) as error:
         raise PublishedError(
-            f"{_who(published)} was not downloaded ({first_line(error)}): {_remedy(published)}"
+            f"{_who(published)} was not downloaded ({in_one_line(error)}): {_remedy(published)}"
         ) from error
 
 
@@ -143,7 +144,7 @@ def _foreign(published: Model, what: str) -> PublishedError:
 
 def _read(path: Path, published: Model) -> State:
     try:
-        return read(path)
+        return bare(unpacked(read(path)), path)
     except (OSError, WeightsError) as error:
         raise PublishedError(
             f"{error}; expected {_who(published)}: {_remedy(published)}"

@@ -14,8 +14,9 @@ from zfrepro.data import crops
 from zfrepro.data.crops import Crops
 from zfrepro.models.convnet import ConvNet, build
 from zfrepro.training import archive
-from zfrepro.training.archive import WeightsError, first_line
+from zfrepro.training.archive import WeightsError, in_one_line
 from zfrepro.training.precision import PRECISIONS
+from zfrepro.training.states import bare
 
 FORMAT = 1  # of weights.pt
 
@@ -75,7 +76,9 @@ def load(path: Path) -> Trained:
     if missing:
         found = ", ".join(list(map(str, content))[:4]) or "nothing"
         raise WeightsError(
-            f"{path} holds no network of this project: it has no {missing[0]} (it has {found})"
+            f"{path} holds no network of this project: it has no {missing[0]} (it has {found}). "
+            "A run's weights.pt has layers, mean image and classes beside the tensors; those of a "
+            "published network are read with model=NAME model.published.weights=FILE"
         )
     if (version := content.get("format")) != FORMAT:
         age = "an older" if version is None or version < FORMAT else "a newer"
@@ -85,7 +88,7 @@ def load(path: Path) -> Trained:
         )
     try:
         net = build(**content["model"])
-        net.load_state_dict(content["state_dict"])
+        net.load_state_dict(bare(content["state_dict"], path))
         trained = Trained(
             net=net.eval().to(memory_format=torch.channels_last),
             mean=content["mean"],
@@ -98,7 +101,7 @@ def load(path: Path) -> Trained:
         _check(trained, net.spec or {})
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise WeightsError(
-            f"{path} is damaged: its weights do not make its network ({first_line(error)})"
+            f"{path} is damaged: its weights do not make its network ({in_one_line(error)})"
         ) from error
     return trained
 
