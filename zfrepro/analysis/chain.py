@@ -185,7 +185,7 @@ def _goes_back(kind: str, module: nn.Module) -> bool:
     if kind == "conv":
         return module.padding_mode == "zeros" and not isinstance(module.padding, str)
     if kind == "flatten":
-        return (module.start_dim, module.end_dim) == (1, -1)
+        return bool(module.start_dim == 1 and module.end_dim == -1)
     return kind != "pool" or not module.return_indices
 
 
