@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from zfrepro import files
+from zfrepro import files, processes
 from zfrepro.models.memory import keep_freed_memory
 
 
@@ -17,8 +17,8 @@ def shell(*, keep_memory: bool = False) -> Iterator[None]:
     Args:
         keep_memory: for work on networks (`zfrepro.models.memory`).
     """
-    files.exit_on_signals()
-    files.die_with_parent()
+    processes.exit_on_signals()
+    processes.die_with_parent()
     if keep_memory:
         keep_freed_memory()
     try:

@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from zfrepro import config, files
+from zfrepro import config, files, processes
 from zfrepro.tracking import (
     Folds,
     Record,
@@ -33,8 +33,8 @@ def main() -> None:
     parser.add_argument("experiments", nargs="*", help="all of conf/experiment/ if none is named")
     named = parser.parse_args().experiments
     experiments = named or config.options("experiment")
-    files.exit_on_signals()
-    files.die_with_parent()
+    processes.exit_on_signals()
+    processes.die_with_parent()
     try:
         records, errors = [_record(name) for name in experiments], _evaluated(experiments)
         published = publish(records, errors)

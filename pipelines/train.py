@@ -8,10 +8,10 @@ import argparse
 import os
 from collections.abc import Sequence
 
-from zfrepro import config, files
+from zfrepro import config, files, processes
 from zfrepro.config import Config, ConfigError
 from zfrepro.cores import cores, side_by_side
-from zfrepro.runs import Run, is_first_process, make, plain_errors, plan, summary, tell, train
+from zfrepro.runs import Run, make, plain_errors, plan, summary, tell, train
 from zfrepro.workers import worker_processes
 
 TOGETHER = ("none", "cores", "all")
@@ -21,14 +21,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("experiment", choices=config.options("experiment"))
     name = parser.parse_args().experiment
-    files.exit_on_signals()
-    files.die_with_parent()
+    processes.exit_on_signals()
+    processes.die_with_parent()
     with plain_errors():
         run = plan(_resolved(name))
         if others := _others(run):
             _side_by_side(name, others)
         make(run)
-        if is_first_process():  # the others may be ahead of the result that it writes
+        if processes.is_first():  # the others may be ahead of the result that it writes
             files.link_tree(run.result, config.ROOT / "results" / "runs" / name)
             tell(summary(run))
 

@@ -1,8 +1,6 @@
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -78,43 +76,3 @@ def test_link_tree_replaces_what_was_there_without_copying(tmp_path: Path) -> No
     files.link_tree(work, out)
     assert sorted(path.name for path in out.iterdir()) == ["b", "c", "inner"]
     assert [path.name for path in out.parent.iterdir()] == ["out"]
-
-
-def test_sigterm_ends_with_143() -> None:
-    program = (
-        "import time; from zfrepro.files import exit_on_signals; exit_on_signals()\n"
-        "print('ready', flush=True); time.sleep(60)"
-    )
-    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    process.stdout.readline()
-    process.terminate()
-    assert process.wait() == 128 + signal.SIGTERM
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
-def test_a_child_ends_with_its_parent() -> None:
-    child = (
-        "import time; from zfrepro.files import die_with_parent, exit_on_signals\n"
-        "exit_on_signals(); die_with_parent()\n"
-        "import os; print(os.getpid(), flush=True); time.sleep(60)"
-    )
-    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
-    process = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    pid = int(process.stdout.readline())
-    process.kill()
-    process.wait()
-    for _ in range(100):
-        if not _alive(pid):
-            return
-        time.sleep(0.05)
-    os.kill(pid, signal.SIGKILL)
-    pytest.fail("the child outlived its parent")
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False

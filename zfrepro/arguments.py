@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from zfrepro import config, files
+from zfrepro import config, processes
 
 NETWORK = (
     "a weights.pt, a run's folder, an experiment that has been trained, or model=NAME for a "
@@ -82,7 +82,7 @@ def natural(text: str) -> int:
 
 def answer(question: Callable[[], str]) -> None:
     """Prints the answer; what the user can mend ends the command with one line."""
-    files.exit_on_signals()
+    processes.exit_on_signals()
     try:
         print(question())
     except (OSError, ValueError) as error:

@@ -13,7 +13,7 @@ from multiprocessing import parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zfrepro import config, files
+from zfrepro import config, files, processes
 from zfrepro.fingerprint import fingerprint
 
 if TYPE_CHECKING:  # torch takes seconds to import, and `--help` needs none of it
@@ -106,7 +106,7 @@ def main() -> None:
         help="keeps each image's prediction, as Parquet; the ensemble's, of several networks",
     )
     args = parser.parse_intermixed_args()  # model=NAME --crops centre model.published...
-    files.exit_on_signals()
+    processes.exit_on_signals()
     try:
         print(score(args.network, args.prepared, args.split, args.crops, args.out, args.sample))
     except (OSError, ValueError) as error:

@@ -6,27 +6,25 @@ Work in progress lives in `.checkpoints/<fingerprint>/`, since DVC deletes a sta
 it runs the stage; what is finished is linked from there into `results/`.
 """
 
-import ctypes
 import errno
 import fcntl
 import hashlib
 import json
 import os
 import shutil
-import signal
 import socket
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import NoReturn
+from typing import IO
+
+from zfrepro import processes
 
 SUMS = "SHA256SUMS"
 LOCK_NAME = ".lock"
-STOPPED = "stopped: started again, it goes on where it was"
+PATIENCE = 600  # seconds, in which the first of several processes begins
 FULL = (errno.ENOSPC, errno.EDQUOT)  # no room on the disk, or none for this user
 
 
@@ -125,19 +123,37 @@ def exclusive(folder: Path, what: str) -> Iterator[None]:
         LockedError: another process holds the folder; names its pid, host and start.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    call = processes.call()
     with (folder / LOCK_NAME).open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            holder = lock.read().strip() or "a process that has not said which it is"
-            raise LockedError(
-                f"{what} is already under way in {folder}: held by {holder}"
-            ) from None
+        # the other processes of this call look at the lock, for a moment each
+        if not _locked(lock, fcntl.LOCK_EX, tries=10 if call else 1):
+            raise _refused(folder, what, lock)
         lock.truncate(0)
-        lock.write(f"pid {os.getpid()} on {socket.gethostname()} since {time.strftime('%F %T')}\n")
+        started = f"since {time.strftime('%F %T')}"
+        lock.write(f"pid {os.getpid()} on {socket.gethostname()} {started} {call}".rstrip())
         lock.flush()
         yield
+
+
+def wait_for_first(folder: Path, what: str) -> None:
+    """Returns once the first of the processes that torchrun or srun started holds `folder`.
+
+    Raises:
+        LockedError: a process of another call holds it, or none does after `PATIENCE` seconds.
+    """
+    call, folder_lock, end = processes.call(), folder / LOCK_NAME, time.monotonic() + PATIENCE
+    strangers = 0  # a holder writes its name just after it has taken the lock
+    while call:
+        folder.mkdir(parents=True, exist_ok=True)
+        with folder_lock.open("a+") as lock:
+            if not _locked(lock, fcntl.LOCK_SH, tries=1):
+                lock.seek(0)
+                if lock.read().endswith(call):
+                    return
+                strangers += 1
+            if strangers == 10 or time.monotonic() > end:
+                raise _refused(folder, what, lock)
+        time.sleep(0.2)
 
 
 def link_tree(work: Path, out: Path, names: Iterable[str] | None = None) -> None:
@@ -159,25 +175,6 @@ def link_tree(work: Path, out: Path, names: Iterable[str] | None = None) -> None
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def exit_on_signals() -> None:
-    """Turns SIGTERM into exit code 143, so that nobody takes a stopped stage for a finished one.
-
-    Ctrl-C ends as ever, in a line instead of a traceback.
-    """
-
-    def stop(number: int, _frame: FrameType | None) -> NoReturn:
-        sys.exit(128 + number)
-
-    def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if issubclass(kind, KeyboardInterrupt):
-            sys.stderr.write(f"{STOPPED}\n")
-        else:
-            sys.__excepthook__(kind, error, trace)
-
-    signal.signal(signal.SIGTERM, stop)
-    sys.excepthook = tell
-
-
 def reason(error: BaseException) -> str:
     """What a command says of an error that its user can mend."""
     if not isinstance(error, OSError) or error.errno not in FULL:
@@ -189,11 +186,21 @@ def reason(error: BaseException) -> str:
     )
 
 
-def die_with_parent() -> None:
-    """Asks Linux to send SIGTERM when the parent ends: killing `dvc` then stops its trainer too."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+def _locked(lock: IO[str], kind: int, tries: int) -> bool:
+    for left in reversed(range(tries)):
+        try:
+            fcntl.flock(lock, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.1 if left else 0)
+        else:
+            return True
+    return False
+
+
+def _refused(folder: Path, what: str, lock: IO[str]) -> LockedError:
+    lock.seek(0)
+    holder = lock.read().strip() or "a process that has not said which it is"
+    return LockedError(f"{what} is already under way in {folder}: held by {holder}")
 
 
 def _link_any(source: Path, target: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.prepare import root_of
-from zfrepro import config, files
+from zfrepro import config, files, processes
 from zfrepro.config import ConfigError
 from zfrepro.cores import cores
 from zfrepro.cost import done, gpus, notes, study, table
@@ -149,7 +149,7 @@ def main() -> None:
         "configuration; gpu=NAME gpus=N: estimate these GPUs; out=FILE: the plan as CSV; "
         f"seconds=N: time for measuring ({BUDGET:g})",
     )
-    files.exit_on_signals()
+    processes.exit_on_signals()
     try:
         print(plan(parse(parser.parse_args().words)))
     except (OSError, ValueError) as error:

@@ -5,7 +5,6 @@ found again, by `python -m zfrepro.train` and by `dvc repro` alike.
 """
 
 import json
-import os
 import platform
 import shutil
 import sys
@@ -18,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zfrepro import config, files
+from zfrepro import config, files, processes
 from zfrepro.config import Config, ConfigError
 from zfrepro.fingerprint import fingerprint
 from zfrepro.provenance import git_revision
@@ -34,7 +33,6 @@ if TYPE_CHECKING:  # torch takes seconds to import, and `--help` needs none of i
 PREPARED = config.ROOT / "results" / "prepared" / "source"
 EXCLUDED = config.ROOT / "results" / "overlap" / "excluded.parquet"
 DATA = ("fingerprint", "digest", "source", "splits", "classes")
-RANKS = ("RANK", "SLURM_PROCID", "LOCAL_RANK")  # set by whoever starts several processes
 DECIDES = ("seed", "crop", "model", "training")  # with the data; `trainer` only says where it runs
 
 
@@ -134,6 +132,7 @@ def train(cfg: Config, images: "Images | None" = None) -> Run:
 
     Raises:
         LockedError: another process is training the same; says which.
+        ProcessesError: other processes were started than `trainer` asks for.
     """
     run = plan(cfg, images)
     make(run)
@@ -144,16 +143,20 @@ def make(run: Run) -> None:
     """Trains a planned run unless that has been done.
 
     Raises:
-        LockedError: as `train`.
+        LockedError, ProcessesError: as `train`.
         DamagedError: what has been trained is not whole.
     """
+    what = f"training of {run.config['name']}"
     if run.finished:
         check_whole(run.result)
         tell(f"{run.config['name']}: already trained, in {run.result}")
-    elif is_first_process():
-        with files.exclusive(run.work, f"training of {run.config['name']}"):
+        return
+    processes.check(run.config["trainer"])
+    if processes.is_first():
+        with files.exclusive(run.work, what):
             _train(run)
     else:  # another process of the same run; the first holds the lock
+        files.wait_for_first(run.work, what)
         _fit(run, report=lambda _: None)
 
 
@@ -181,13 +184,8 @@ def summary(run: Run) -> str:
 
 def tell(message: str) -> None:
     """A line for the user of the command; standard output stays free."""
-    if is_first_process():
+    if processes.is_first():
         print(message, file=sys.stderr, flush=True)
-
-
-def is_first_process() -> bool:
-    """Whether this is the only process, or the first of those that share the training."""
-    return next((os.environ[name] for name in RANKS if name in os.environ), "0") == "0"
 
 
 def _train(run: Run) -> None:
@@ -261,19 +259,13 @@ def plain_errors() -> Iterator[None]:
     """Ends the command with one line for what the user can mend; a bug keeps its traceback."""
     try:
         yield
-    except Exception as error:
-        from lightning_fabric.utilities.exceptions import MisconfigurationException
-
+    except (files.LockedError, OSError, ValueError, MemoryError) as error:
+        sys.exit(f"error: {files.reason(error)}")
+    except Exception as error:  # of libraries that take seconds to import
+        from zfrepro.lightning import pl
         from zfrepro.training.module import DivergedError
 
-        mendable = (
-            files.LockedError,
-            OSError,
-            ValueError,
-            MemoryError,
-            DivergedError,
-            MisconfigurationException,
-        )
-        if not isinstance(error, mendable):
+        misconfigured = pl.utilities.exceptions.MisconfigurationException  # type: ignore[attr-defined]
+        if not isinstance(error, DivergedError | misconfigured):
             raise
         sys.exit(f"error: {files.reason(error)}")

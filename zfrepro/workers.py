@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from zfrepro.cores import cores
-from zfrepro.files import die_with_parent
+from zfrepro.processes import die_with_parent
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # read as PyTorch and NumPy are loaded
 
@@ -60,7 +60,5 @@ def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
 
 
 def _start_worker(parent: int) -> None:
-    die_with_parent()
-    if os.getppid() != parent:  # it ended before it could be watched
-        os._exit(1)
+    die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends the rest

@@ -17,13 +17,13 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
 import sys, time
 from pathlib import Path
-from zfrepro import files
+from zfrepro import processes
 from zfrepro.data import prepare as module, shards
 from zfrepro.data.sources.folder import read_folder
 
 def main():
     root, work, workers, storage = Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]
-    files.exit_on_signals()
+    processes.exit_on_signals()
     source = read_folder(root, val_share=0.2, split_seed=0)
     print("begin", flush=True)
     module.prepare(source, work, image_size=32, filter="bilinear", storage=storage,

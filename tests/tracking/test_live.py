@@ -91,9 +91,9 @@ def test_how_a_training_ended(place: Place, error: BaseException, status: str) -
 
 PROGRAM = """
 import sys, time
-from zfrepro import files, tracking
+from zfrepro import processes, tracking
 from tests.run_folders import MANIFEST, epochs, run_config
-files.exit_on_signals()
+processes.exit_on_signals()
 with tracking.track(run_config(eval(sys.argv[1])), "f" * 16, MANIFEST) as tracker:
     tracker.log_epoch(epochs()[0])
     print("started", flush=True)

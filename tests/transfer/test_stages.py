@@ -12,7 +12,7 @@ import pytest
 
 from pipelines import _transfer, probe, transfer
 from tests.transfer import target_sets
-from zfrepro import config, files
+from zfrepro import config, files, processes
 from zfrepro.data.store import ABSENT
 
 CLASSES256 = ("001.ak47", "002.backpack", "003.bear", "004.bonsai", "257.clutter")
@@ -169,6 +169,6 @@ def test_the_command_ends_with_one_line(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("sys.argv", ["transfer", "voc2012"])
     monkeypatch.setattr(config, "CONFIGS", tmp_path)
     for name in ("exit_on_signals", "die_with_parent"):  # not of this process
-        monkeypatch.setattr(files, name, lambda: None)
+        monkeypatch.setattr(processes, name, lambda: None)
     with pytest.raises(SystemExit, match=r"^error: .*transfer\.yaml"):
         _transfer.stage("a stage", transfer.run, transfer.SETS)

@@ -8,7 +8,7 @@ from importlib import import_module
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
-from zfrepro.files import die_with_parent
+from zfrepro.processes import die_with_parent
 from zfrepro.tracking import registry
 from zfrepro.tracking.folds import Folds, file_folds
 from zfrepro.tracking.record import Config, Record, Row

@@ -1,5 +1,7 @@
 """What happens at the end of each epoch: a checkpoint, a line or a bar."""
 
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -45,6 +47,21 @@ class EpochEnd(pl.Callback):
         sampler = trainer.train_dataloader.sampler  # type: ignore[union-attr]
         images = batches * sampler.share * world
         row |= {"seconds": seconds, "images_per_second": images / seconds}
+
+
+class OwnSignals(pl.Callback):
+    """Leaves SIGTERM to whoever handled it before, where several processes train.
+
+    Lightning's handler waits until every process has come to the same point, which is for ever
+    where one of them is gone. submitit's is left to Lightning, which then stops the training.
+    """
+
+    def __init__(self) -> None:
+        self._handler = signal.getsignal(signal.SIGTERM)
+
+    def on_train_start(self, trainer: pl.Trainer, _module: pl.LightningModule) -> None:
+        if trainer.world_size > 1 and "SUBMITIT_EXECUTOR" not in os.environ:
+            signal.signal(signal.SIGTERM, self._handler)
 
 
 class EpochLines(pl.Callback):

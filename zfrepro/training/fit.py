@@ -19,7 +19,7 @@ from zfrepro.lightning import pl
 from zfrepro.models.convnet import ConvNet, build
 from zfrepro.models.memory import keep_freed_memory
 from zfrepro.training import checkpoints
-from zfrepro.training.callbacks import EpochEnd, progress
+from zfrepro.training.callbacks import EpochEnd, OwnSignals, progress
 from zfrepro.training.module import Classifier, DivergedError, Row
 from zfrepro.training.precision import choose_precision
 
@@ -118,7 +118,7 @@ def make_trainer(
         precision=precision,  # type: ignore[arg-type]
         max_epochs=config["training"]["epochs"],
         # an epoch that a line tells of is safe: its checkpoint comes first
-        callbacks=[EpochEnd(folder, report, config["training"]["snapshots"]), *bars],
+        callbacks=[EpochEnd(folder, report, config["training"]["snapshots"]), OwnSignals(), *bars],
         plugins=[checkpoints.PlainCheckpointIO()],
         default_root_dir=folder,
         logger=False,
