@@ -6,7 +6,7 @@ counts them. A profile without transfer sets has empty lists.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -44,18 +44,28 @@ def main() -> None:
 
 def run(settings: Config) -> None:
     source = PreparedSet.open(prepared("source"))
-    rule = Rule(settings["side"], settings["candidate"], settings["threshold"])
     sets = {name: PreparedSet.open(prepared(name)) for name in present()}
-    parts = [found(name, each, source, rule) for name, each in sets.items()]
-    pairs = pd.concat([empty(), *parts], ignore_index=True) if parts else empty()
+    pairs = pairs_of(source, sets, settings)
     write(pairs, OUT / "pairs.parquet")
-    images = np.unique(pairs["source_image"].to_numpy())
-    train = source.split("train")
-    excluded.write(
-        OUT / "excluded.parquet", images, train.paths_of(images), source.manifest["digest"]
-    )
+    exclude(pairs, source, OUT / "excluded.parquet")
     summary = pd.DataFrame([counts(name, each, pairs) for name, each in sets.items()])
-    report(summary, pairs, sets, train, settings)
+    report(summary, pairs, sets, source.split("train"), settings)
+
+
+def pairs_of(
+    source: PreparedSet, sets: Mapping[str, PreparedSet], settings: Config
+) -> pd.DataFrame:
+    """The pairs of all transfer sets, with `COLUMNS`."""
+    rule = Rule(settings["side"], settings["candidate"], settings["threshold"])
+    parts = [found(name, each, source, rule) for name, each in sets.items()]
+    return pd.concat([empty(), *parts], ignore_index=True) if parts else empty()
+
+
+def exclude(pairs: pd.DataFrame, source: PreparedSet, path: Path) -> None:
+    """Writes the training images that are in pairs to `path`."""
+    images = np.unique(pairs["source_image"].to_numpy())
+    paths = source.split("train").paths_of(images)
+    excluded.write(path, images, paths, source.manifest["digest"])
 
 
 def present() -> list[str]:

@@ -5,6 +5,7 @@ are the same in every profile.
 """
 
 import argparse
+import json
 import os
 import shutil
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 from pipelines._stage import shell
 from zfrepro import config, files
 from zfrepro.cores import cores
-from zfrepro.data.prepare import names_of, prepare
+from zfrepro.data.prepare import MANIFEST, names_of, prepare
 from zfrepro.data.sources import open_source
 from zfrepro.data.store import ABSENT
 from zfrepro.fingerprint import fingerprint
@@ -37,13 +38,20 @@ def run(name: str, data: dict[str, Any]) -> None:
         shutil.rmtree(out, ignore_errors=True)
         files.atomic_write(out / ABSENT, "")
         return
+    work = made(name, data)
+    manifest = json.loads((work / MANIFEST).read_text(encoding="utf-8"))
+    files.link_tree(work, out, names_of(manifest, work))
+
+
+def made(name: str, data: dict[str, Any]) -> Path:
+    """The set that `data` describes, prepared in .checkpoints/ unless it is there: its folder."""
     workers = cores()
     source = open_source({**data, "root": root_of(data), "workers": workers})
     settings = {key: data[key] for key in KEYS}
     mark = fingerprint({**settings, "source": source.identity()}, ["zfrepro.data.prepare"])
     work = config.CHECKPOINTS / mark
     with files.exclusive(work, f"preparation of {name}"):
-        manifest = prepare(
+        prepare(
             source,
             work,
             **settings,
@@ -52,7 +60,7 @@ def run(name: str, data: dict[str, Any]) -> None:
             fingerprint=mark,
             config=data,
         )
-        files.link_tree(work, out, names_of(manifest, work))
+    return work
 
 
 def root_of(data: dict[str, Any]) -> Path | None:

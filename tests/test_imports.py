@@ -24,6 +24,7 @@ FLOORS = [
     ["zfrepro.report", "zfrepro.tracking", "zfrepro.serving"],
     [
         "zfrepro.runs",
+        "zfrepro.networks",
         "zfrepro.evaluate",
         "zfrepro.arguments",
         "zfrepro.deconv",
@@ -32,7 +33,12 @@ FLOORS = [
         "zfrepro.correspondence",
     ],
     ["pipelines"],
-    ["zfrepro.train", "zfrepro.cost", "zfrepro.plan"],  # which look at what the stages do
+    [
+        "zfrepro.images",
+        "zfrepro.train",
+        "zfrepro.cost",
+        "zfrepro.plan",
+    ],  # which look at what the stages do
 ]
 SCIENCE = ("data", "models", "training", "analysis", "transfer")
 

@@ -13,6 +13,7 @@ import torch
 
 from tests.project import EPOCHS, Project
 from zfrepro import config
+from zfrepro import runs as trainings
 from zfrepro.runs import plan
 
 COMMAND = ("zfrepro.train", "+experiment=tab3_zfnet")
@@ -166,12 +167,15 @@ def test_another_configuration_is_another_run(project: Project) -> None:
     assert "already trained" in again.stderr
 
 
-def test_images_of_another_profile_are_refused(project: Project) -> None:
-    done = project.run(*COMMAND, "data.image_size=128")
-    assert done.returncode == 1
-    assert re.search(
-        r"error: the images.*data\.image_size = 64.*128.*dvc repro prepare", done.stderr
-    )
+def test_the_stage_refuses_images_of_another_profile(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = project.root / "results"
+    monkeypatch.setattr(trainings, "PREPARED", results / "prepared" / "source")
+    cfg = config.load(results / "configs" / "tab3_zfnet.yaml")
+    cfg["data"]["image_size"] = 128
+    with pytest.raises(config.ConfigError, match=r"image_size = 64.*128.*dvc repro prepare"):
+        plan(cfg)
 
 
 @pytest.mark.slow

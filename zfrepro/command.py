@@ -62,6 +62,11 @@ def is_multirun() -> bool:
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
 
+def overrides() -> list[str]:
+    """What the command line of this process' job says of the configuration."""
+    return list(HydraConfig.get().overrides.task)
+
+
 def _job(task: Task) -> Callable[[DictConfig], None]:
     def job(config: DictConfig) -> None:
         if not is_multirun():

@@ -8,7 +8,7 @@ import difflib
 import operator
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -160,8 +160,11 @@ def resolve(config: DictConfig) -> Config:
 
 def _composed(root: str, overrides: Sequence[str]) -> DictConfig:
     import hydra  # noqa: PLC0415  a fifth of a second: a stage that reads what is resolved needs none
+    from hydra.core.global_hydra import GlobalHydra  # noqa: PLC0415
 
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+    # within a command that Hydra has composed, it knows the folder
+    known = GlobalHydra.instance().is_initialized()
+    with nullcontext() if known else hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         return hydra.compose(root, overrides=[*overrides])
 
 

@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from zfrepro import arguments
-from zfrepro.evaluate import weights_of
+from zfrepro.networks import weights_of
 
 FORMAT = """
 The CSV has a line a picture. Its columns are `image`, a path from the CSV's folder, and of each

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zfrepro import arguments
-from zfrepro.evaluate import weights_of
+from zfrepro.networks import weights_of
 
 
 def main() -> None:

@@ -15,13 +15,11 @@ from typing import TYPE_CHECKING
 
 from zfrepro import config, files, processes
 from zfrepro.fingerprint import fingerprint
+from zfrepro.networks import PREPARED, images_of, weights_of
 
 if TYPE_CHECKING:  # torch takes seconds to import, and `--help` needs none of it
     from zfrepro.data.store import PreparedSet
     from zfrepro.training.trained import Trained
-
-RUNS = config.ROOT / "results" / "runs"
-PREPARED = config.ROOT / "results" / "prepared" / "source"
 
 
 def evaluated(trained: "Trained", run: str, prepared: "PreparedSet", name: str) -> Path:
@@ -88,8 +86,8 @@ def main() -> None:
         "for a published network; of several, their mean error and their ensemble's",
     )  # fmt: skip
     parser.add_argument(
-        "--prepared", type=Path, default=PREPARED, metavar="DIR",
-        help="prepared images (those of `dvc repro prepare`, if not given)",
+        "--prepared", type=Path, metavar="DIR",
+        help="prepared images (those that the network was trained on, if not given)",
     )  # fmt: skip
     parser.add_argument("--split", default="val", help="train, val (default) or another it has")
     parser.add_argument(
@@ -115,7 +113,7 @@ def main() -> None:
 
 def score(
     network: Sequence[str],
-    prepared: Path,
+    prepared: Path | None,
     split: str,
     crops: str,
     out: Path | None,
@@ -125,6 +123,7 @@ def score(
 
     Args:
         network: see `weights_of`; or several trained ones.
+        prepared: images; None: those that the (first) network was trained on.
         sample: of the split only as many images as the validation set has, always the same.
 
     Raises:
@@ -137,16 +136,19 @@ def score(
     from zfrepro.training import predictions
 
     keep_freed_memory()
-    images = PreparedSet.open(prepared)  # first: a published network may be a long download
+    named = _apart(network)
+    published = network[0].startswith("model=")  # a long download, perhaps: after the images
+    weights = [] if published else [weights_of(words) for words in named]
+    images = PreparedSet.open(prepared or (PREPARED if published else images_of(weights[0])))
+    weights = weights or [weights_of(network)]
     part = images.split(split)
     size = min(len(part), len(images.split("val"))) if sample else len(part)
-    named = _apart(network)
     names = " ".join(words[0] for words in named)
     kind = f"{split}, {crops} crop{'s' * (crops == 'ten')}"
     with tempfile.TemporaryDirectory() as scratch:
         paths = [Path(scratch) / f"{number}.parquet" for number in range(len(named))]
-        for words, path in zip(named, paths, strict=True):
-            _predict(weights_of(words), images, split, size, crops, path)
+        for file, path in zip(weights, paths, strict=True):
+            _predict(file, images, split, size, crops, path)
         lines = [f"{names} on {size} images ({kind})", *_errors(paths)]
         if len(paths) > 1:
             predictions.average(paths, together := Path(scratch) / "ensemble.parquet")
@@ -194,39 +196,6 @@ def _errors(paths: Sequence[Path]) -> list[str]:
             f"{found.low:.2f} to {found.high:.2f}"
         )
     return lines
-
-
-def weights_of(network: Sequence[str]) -> Path:
-    """The weights that words of the command line mean; those of a published network are imported.
-
-    Args:
-        network: a file, a run's folder or an experiment; or model=NAME and overrides of its keys.
-
-    Raises:
-        FileNotFoundError: none are there; says what was looked for.
-        ValueError: several networks, or a published one that is not to be had.
-    """
-    name, *others = network
-    if name.startswith("model="):
-        from zfrepro.training import published
-
-        model = config.compose_published(name.removeprefix("model="), others)
-        return published.imported(model, config.CHECKPOINTS)
-    if others:
-        raise ValueError(
-            f"one network at a time, not {', '.join(network)} (overrides follow model=NAME)"
-        )
-    path = Path(name)
-    tried = [path, path / "weights.pt", RUNS / name / "weights.pt"]
-    for candidate in tried:
-        if candidate.is_file():
-            return candidate
-    trained = sorted(folder.name for folder in RUNS.glob("*") if (folder / "weights.pt").is_file())
-    known = ", ".join(trained) or "none; `dvc repro` trains them"
-    raise FileNotFoundError(
-        f"{name} is no file, no run's folder and no trained experiment (trained: {known}; "
-        f"published: model={', model='.join(config.published_models())})"
-    )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -114,10 +114,13 @@ def check_sums(folder: Path) -> None:
 
 
 @contextmanager
-def exclusive(folder: Path, what: str) -> Iterator[None]:
+def exclusive(folder: Path, what: str, wait: Callable[[str], None] | None = None) -> Iterator[None]:
     """Holds `folder` alone while the block runs.
 
     The lock is the kernel's (flock), so it goes with the process that holds it, however that ends.
+
+    Args:
+        wait: is told who holds the folder, which is then waited for; without it that is an error.
 
     Raises:
         LockedError: another process holds the folder; names its pid, host and start.
@@ -127,7 +130,11 @@ def exclusive(folder: Path, what: str) -> Iterator[None]:
     with (folder / LOCK_NAME).open("a+") as lock:
         # the other processes of this call look at the lock, for a moment each
         if not _locked(lock, fcntl.LOCK_EX, tries=10 if call else 1):
-            raise _refused(folder, what, lock)
+            refusal = _refused(folder, what, lock)
+            if wait is None:
+                raise refusal
+            wait(f"{refusal}; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         lock.truncate(0)
         started = f"since {time.strftime('%F %T')}"
         lock.write(f"pid {os.getpid()} on {socket.gethostname()} {started} {call}".rstrip())

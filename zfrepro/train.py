@@ -1,8 +1,17 @@
-"""Trains one experiment: `python -m zfrepro.train +experiment=tab3_zfnet`."""
+"""Trains one experiment: `python -m zfrepro.train +experiment=tab3_zfnet`.
+
+The images that it needs are prepared first, unless that has been done.
+"""
+
+import os
+from typing import TYPE_CHECKING
 
 from zfrepro import processes
 from zfrepro.config import Config
-from zfrepro.runs import plain_errors, summary, tell, train
+from zfrepro.runs import Run, plain_errors, summary, tell, train
+
+if TYPE_CHECKING:  # torch takes seconds to import, and `--help` needs none of it
+    from zfrepro.data.store import PreparedSet
 
 
 def _command(cfg: Config) -> None:
@@ -11,9 +20,29 @@ def _command(cfg: Config) -> None:
     with plain_errors():
         if command.is_multirun():
             processes.check(cfg["trainer"], sweep=True)
-        run = train(cfg)
+        run = train(cfg, _images)
         if processes.is_first():  # the others may be ahead of the result that it writes
             tell(summary(run))
+            tell(_next_steps(run))
+
+
+def _images(cfg: Config) -> "PreparedSet":
+    from zfrepro import command, config, images
+
+    overlap = config.compose_analysis([f"analysis={cfg['profile']}"])["overlap"]
+    return images.made(cfg, config.compose_sets(command.overrides()), overlap)
+
+
+def _next_steps(run: Run) -> str:
+    """What to do with a finished run, and where MLflow shows it."""
+    from zfrepro import networks, tracking
+
+    name = str(run.config["name"])
+    word = name if networks.run_of(name) == run.result else os.path.relpath(run.result)
+    lines = [f"see what it has learned: python -m zfrepro.deconv docs/cat.jpg {word}"]
+    if (place := tracking.place(run.result, run.config)) is not None:
+        lines.append(f"in MLflow: {place}")
+    return "\n".join(lines)
 
 
 def main() -> None:

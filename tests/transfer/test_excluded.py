@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from pipelines import overlap as stage
-from zfrepro import config, runs
+from pipelines import prepare as prepare_stage
+from zfrepro import config, images, runs
 from zfrepro.data.prepare import prepare
 from zfrepro.data.sources import open_source
 from zfrepro.data.store import PreparedSet
@@ -120,9 +121,9 @@ def test_training_goes_without_the_shared_images(results, cfg):
 def test_the_list_decides_the_fingerprint_and_the_key_does_not(results, cfg):
     digest = PreparedSet.open(results / "prepared" / "source").manifest["digest"]
     marks = []
-    for images in ([], [3], [3, 4], [4, 3]):
-        paths = [f"{i}" for i in images]
-        excluded.write(results / "overlap" / "excluded.parquet", np.array(images), paths, digest)
+    for chosen in ([], [3], [3, 4], [4, 3]):
+        paths = [f"{i}" for i in chosen]
+        excluded.write(results / "overlap" / "excluded.parquet", np.array(chosen), paths, digest)
         marks.append(runs.plan(cfg).fingerprint)
     assert len(set(marks[:3])) == 3
     assert marks[3] == marks[2]
@@ -135,6 +136,26 @@ def test_without_a_list_or_with_a_foreign_one_nothing_is_trained(results, cfg):
     excluded.write(results / "overlap" / "excluded.parquet", np.array([1]), ["a"], "another")
     with pytest.raises(OSError, match=r"of another prepared set .*exclude_overlap=false"):
         runs.plan(cfg)
+
+
+def test_the_command_leaves_out_the_same_images_without_the_stage(results, cfg, monkeypatch):
+    """Another copy of the images, since those in results/ have no list beside them."""
+    asked = []
+
+    def made(name, data):
+        asked.append(name)
+        return results / "prepared" / data["name"]
+
+    monkeypatch.setattr(prepare_stage, "made", made)
+    sets, rule = {"caltech101": {"name": "caltech101"}}, config.compose_analysis()["overlap"]
+    by_command = runs.plan(cfg, lambda c: images.made(c | {"data": {"name": "source"}}, sets, rule))
+    assert asked == ["source", "caltech101"]
+    assert not (results / "overlap").exists()
+    run()
+    assert runs.plan(cfg).prepared.left_out["train"].tolist() == (
+        by_command.prepared.left_out["train"].tolist()
+    )
+    assert len(by_command.prepared.split("train")) == 35
 
 
 def test_a_run_says_how_many_images_it_went_without(results, cfg):

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from zfrepro import config, runs
+from zfrepro import config, images, runs
 from zfrepro.config import Config
 from zfrepro.evaluate import folder_of
 
@@ -37,19 +37,14 @@ class Unchanged:
 
 def prepared(cfg: Config) -> Mapping[str, object] | None:
     """The manifest of the prepared images, if there are any and they are this configuration's."""
-    path = runs.PREPARED / "manifest.json"
-    try:
-        manifest: Config = json.loads(path.read_text(encoding="utf-8"))
-        runs.check_prepared(manifest, cfg, remedy="")
-    except (OSError, ValueError, KeyError):
-        return None
-    return manifest
+    found = images.find(cfg)
+    return None if found is None else found.manifest
 
 
 def run_of(cfg: Config) -> runs.Run | None:
     """The finished run of a configuration."""
     try:
-        run = runs.plan(cfg)
+        run = runs.plan(cfg, images.known)
     except (OSError, ValueError):  # there are no images, or those of another profile
         return None
     return run if run.finished or _recorded(run) else None

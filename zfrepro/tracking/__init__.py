@@ -6,7 +6,7 @@ again. Nothing else in this project imports it.
 
 from zfrepro.tracking.claims import of_claims
 from zfrepro.tracking.folds import Folds
-from zfrepro.tracking.live import Tracker, track
+from zfrepro.tracking.live import Tracker, place, track
 from zfrepro.tracking.publish import Published, publish, publish_results, register_best
 from zfrepro.tracking.record import Record, RecordError
 from zfrepro.tracking.registry import Registered
@@ -21,6 +21,7 @@ __all__ = [
     "Result",
     "Tracker",
     "of_claims",
+    "place",
     "publish",
     "publish_results",
     "register_best",

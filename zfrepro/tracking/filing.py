@@ -51,6 +51,22 @@ def start(settings: Settings, config: Config, fingerprint: str, manifest: Config
     return run
 
 
+def place(settings: Settings, record: Record) -> str:
+    """Files a finished run, unless that has been done; says where it stands and how to see it."""
+    store = Store(settings)
+    run = Filed.open(store, record.config, record.fingerprint, record.started)
+    run.complete(record)
+    state = run.state.info
+    experiment = store.client.get_experiment(state.experiment_id).name
+    served = store.uri.startswith("http")
+    page = store.uri.rstrip("/") if served else "http://127.0.0.1:5000"
+    how = "" if served else "`make ui`, then "
+    return (
+        f"experiment {experiment}, run {state.run_name}: {how}"
+        f"{page}/#/experiments/{state.experiment_id}/runs/{state.run_id}"
+    )
+
+
 class Filed:
     """A run that stands in the store, found by its fingerprint or made."""
 

@@ -19,6 +19,7 @@ LIVE_TIMEOUT = 10  # seconds, for one request of a server
 GRACE = 1.0  # seconds that a training waits at its end for a store that does not answer
 PATIENCE_OF_KILLERS = 5.0  # a scheduler that has sent SIGTERM soon sends SIGKILL
 log = logging.getLogger("zfrepro.tracking")
+_silent: set[str] = set()  # stores that did not answer this process
 
 
 def track(config: Config, fingerprint: str, manifest: Config) -> "Tracker":
@@ -136,13 +137,35 @@ class Tracker:
 
     def _warn(self, error: Exception) -> None:
         """One line, once: nothing is lost, and the remedy is a command."""
-        if self._warned:
-            return
-        self._warned = True
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        log.warning(
-            "tracking: %s does not take this run (%s). Training goes on and its files are whole; "
-            "`dvc repro publish` files what is missing there.",
-            self._settings.resolved_uri,
-            reason,
-        )
+        if not self._warned:
+            self._warned = True
+            _warn(self._settings.resolved_uri, error)
+
+
+def place(folder: Path, config: Config) -> str | None:
+    """Files a finished run, unless that has been done, and says where MLflow shows it.
+
+    None where tracking is off or the store does not answer, which is a warning.
+    """
+    settings = Settings.of(config["tracking"])
+    if not settings.enabled or settings.resolved_uri in _silent:
+        return None
+    tame_mlflow(timeout=LIVE_TIMEOUT, retries=0)
+    try:
+        from zfrepro.tracking import filing  # noqa: PLC0415  MLflow takes two seconds to import
+
+        return filing.place(settings, Record.read(folder, config))
+    except Exception as error:  # as in `_work`
+        _warn(settings.resolved_uri, error)
+        return None
+
+
+def _warn(uri: str, error: Exception) -> None:
+    _silent.add(uri)
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    log.warning(
+        "tracking: %s does not take this run (%s). Training goes on and its files are whole; "
+        "`dvc repro publish` files what is missing there.",
+        uri,
+        reason,
+    )

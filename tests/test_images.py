@@ -1,0 +1,70 @@
+"""The images that a training makes for itself."""
+
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.data.pictures import small_tree
+from zfrepro import config, files, images, runs
+
+OVERLAP = config.compose_analysis()["overlap"]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout in which nothing has been prepared, beside a folder of photographs."""
+    monkeypatch.setattr(config, "ROOT", tmp_path)
+    monkeypatch.setattr(config, "CHECKPOINTS", tmp_path / ".checkpoints")
+    monkeypatch.setattr(runs, "PREPARED", tmp_path / "results" / "prepared" / "source")
+    monkeypatch.setattr(runs, "EXCLUDED", tmp_path / "results" / "overlap" / "excluded.parquet")
+    monkeypatch.setenv("ZFREPRO_FOLDER", str(small_tree(tmp_path / "photos")))
+    return tmp_path
+
+
+def folder_config(**data: Any) -> config.Config:
+    cfg = config.compose_experiment("tab3_zfnet", ["profile=folder", "data.image_size=32"])
+    return cfg | {"data": cfg["data"] | data}
+
+
+def test_they_are_made_once_and_nothing_of_the_stages_is_touched(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stale = place / "results" / "prepared" / "source" / "manifest.json"
+    other = {"image_size": 64, "classes": [], "splits": {}, "config": {"name": "miniature"}}
+    files.write_json(stale, other)
+    before = stale.read_bytes()
+    cfg = folder_config()
+    first = images.made(cfg, {}, OVERLAP)
+    assert first.folder.parent == place / ".checkpoints"
+    assert len(first.split("train")) == 6
+    assert "preparing the images of profile folder, once" in capsys.readouterr().err
+    again = images.made(cfg, {}, OVERLAP)
+    assert again.folder == first.folder
+    assert not capsys.readouterr().err
+    assert images.known(cfg).folder == first.folder
+    assert stale.read_bytes() == before
+    assert [path.name for path in stale.parent.iterdir()] == ["manifest.json"]
+    assert images.find(folder_config(image_size=24)) is None
+
+
+def test_a_second_command_waits_and_finds_them_made(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cfg = folder_config()
+    with files.exclusive(place / ".checkpoints" / "images-folder", "a test"):
+        second = threading.Thread(target=images.made, args=(cfg, {}, OVERLAP))
+        second.start()
+        second.join(0.5)
+        assert second.is_alive()
+    second.join()
+    assert f"held by pid {os.getpid()}" in capsys.readouterr().err
+    assert images.find(cfg) is not None
+
+
+def test_missing_images_say_what_to_set(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ZFREPRO_FOLDER")
+    with pytest.raises(OSError, match=r"data\.root is not set.*ZFREPRO_FOLDER"):
+        images.made(folder_config(), {}, OVERLAP)

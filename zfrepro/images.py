@@ -1,0 +1,101 @@
+"""The images that a training asks for: as the stages have prepared them, or else made here.
+
+What is made here lies in .checkpoints/, from where the stages link theirs to results/: no image of
+another profile is touched, and `dvc repro` finds these finished.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from zfrepro import config, files, runs
+from zfrepro.config import Config, ConfigError
+from zfrepro.data.store import PreparedSet
+from zfrepro.fingerprint import fingerprint
+from zfrepro.transfer import excluded
+from zfrepro.transfer.excluded import ExcludedError, Ints
+
+
+def made(cfg: Config, sets: Mapping[str, Config], overlap: Config) -> PreparedSet:
+    """The prepared images of a configuration, without those to leave out; made where they are not.
+
+    Waits for another process that makes the same. What was killed goes on where it was.
+
+    Args:
+        sets: the transfer sets of the profile, some of whose images the source may hold too.
+        overlap: what makes two images the same (`overlap` of conf/analysis.yaml).
+
+    Raises:
+        SourceError: the raw images are not there; says what to fetch, or which variable to set.
+        LockedError: a stage of `dvc repro` is making the same.
+    """
+    try:
+        return runs.standing(cfg)
+    except (ConfigError, ExcludedError):
+        pass
+    what = f"preparing the images of profile {cfg['profile']}"
+    lock = config.CHECKPOINTS / f"images-{cfg['profile']}"
+    with files.exclusive(lock, what, wait=runs.tell):
+        if find(cfg) is None:
+            runs.tell(f"{what}, once ({_how_long(cfg['data'])})")
+        source = _prepared("source", cfg["data"])
+        if not cfg["exclude_overlap"]:
+            return source
+        others = {name: _prepared(name, data) for name, data in sets.items()}
+        return source.without("train", _shared(source, others, overlap))
+
+
+def find(cfg: Config) -> PreparedSet | None:
+    """The prepared images of a configuration, whole, where there are some; makes none."""
+    for manifest in (runs.PREPARED / "manifest.json", *_newest("*/manifest.json")):
+        with suppress(OSError, ValueError, KeyError):
+            prepared = PreparedSet.open(manifest.parent)
+            runs.check_prepared(prepared.manifest, cfg, remedy="")
+            return prepared
+    return None
+
+
+def known(cfg: Config) -> PreparedSet:
+    """As `made`, where that has been made. Raises what `runs.standing` does."""
+    try:
+        return runs.standing(cfg)
+    except (ConfigError, ExcludedError):
+        if (source := find(cfg)) is None:
+            raise
+        if not cfg["exclude_overlap"]:
+            return source
+        for path in _newest("overlap-*/excluded.parquet"):
+            with suppress(ExcludedError):
+                return source.without("train", excluded.read(path, source.manifest["digest"]))
+        raise
+
+
+def _how_long(data: Config) -> str:
+    if data["name"] == "miniature":
+        return "rendered: about a minute"
+    return "downloaded where they are not there yet" if data.get("download") else "from your files"
+
+
+def _prepared(name: str, data: Config) -> PreparedSet:
+    from pipelines import prepare
+
+    return PreparedSet.open(prepare.made(name, data))
+
+
+def _shared(source: PreparedSet, others: Mapping[str, PreparedSet], rule: Config) -> Ints:
+    """The training images that other sets hold too; looked for once."""
+    from pipelines import overlap
+
+    digests = {name: each.manifest["digest"] for name, each in others.items()}
+    digest = source.manifest["digest"]
+    decides = {"source": digest, "sets": digests, "rule": rule}
+    mark = fingerprint(decides, ["zfrepro.transfer.overlap"])
+    path = config.CHECKPOINTS / f"overlap-{mark}" / "excluded.parquet"
+    if not path.is_file():
+        overlap.exclude(overlap.pairs_of(source, others, rule), source, path)
+    return excluded.read(path, digest)
+
+
+def _newest(pattern: str) -> list[Path]:
+    found = config.CHECKPOINTS.glob(pattern)
+    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)

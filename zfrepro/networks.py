@@ -1,0 +1,107 @@
+"""Trained networks by name: what the words of a command line mean, wherever the run was made."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from zfrepro import config
+from zfrepro.config import Config
+
+RUNS = config.ROOT / "results" / "runs"
+PREPARED = config.ROOT / "results" / "prepared" / "source"
+WEIGHTS = "weights.pt"
+
+
+def weights_of(network: Sequence[str]) -> Path:
+    """The weights that words of a command line mean; those of a published network are imported.
+
+    Args:
+        network: a file, a run's folder or an experiment; or model=NAME and overrides of its keys.
+
+    Raises:
+        FileNotFoundError: none are there; says what was looked for.
+        ValueError: several networks, or a published one that is not to be had.
+    """
+    name, *others = network
+    if name.startswith("model="):
+        from zfrepro.training import published
+
+        model = config.compose_published(name.removeprefix("model="), others)
+        return published.imported(model, config.CHECKPOINTS)
+    if others:
+        raise ValueError(
+            f"one network at a time, not {', '.join(network)} (overrides follow model=NAME)"
+        )
+    path = Path(name)
+    for candidate in (path, path / WEIGHTS):
+        if candidate.is_file():
+            return candidate
+    if run := run_of(name):
+        if run.parent != RUNS:
+            recipe = _json(run / "run.json")
+            print(
+                f"{name}: the run of profile {recipe['profile']} that finished at "
+                f"{recipe['finished']}, in {run}",
+                file=sys.stderr,
+            )
+        return run / WEIGHTS
+    raise FileNotFoundError(_unknown(name))
+
+
+def run_of(experiment: str) -> Path | None:
+    """The folder of an experiment's finished run.
+
+    That of the study in results/; without one the run that finished last in .checkpoints/, of the
+    profile of params.yaml if there is such a run.
+    """
+    if (RUNS / experiment / WEIGHTS).is_file():
+        return RUNS / experiment
+    profile = config.load(config.PARAMS).get("profile")
+    made = [(recipe, folder) for recipe, folder in _made() if recipe["experiment"] == experiment]
+    made.sort(key=lambda each: (each[0]["profile"] == profile, each[0]["finished"]))
+    return made[-1][1] if made else None
+
+
+def images_of(weights: Path) -> Path:
+    """The prepared images that a network was trained on; those in results/ where none are known."""
+    trained_on = _json(weights.parent / "run.json").get("data", {}).get("digest")
+    for manifest in (PREPARED / "manifest.json", *config.CHECKPOINTS.glob("*/manifest.json")):
+        if trained_on and _json(manifest).get("digest") == trained_on:
+            return manifest.parent
+    return PREPARED
+
+
+def _made() -> Iterator[tuple[Config, Path]]:
+    """`run.json` and folder of the finished runs in .checkpoints/."""
+    for path in config.CHECKPOINTS.glob("*/run/run.json"):
+        recipe = _json(path)
+        if {"experiment", "profile", "finished"} <= recipe.keys() and (
+            path.with_name(WEIGHTS).is_file()
+        ):
+            yield recipe, path.parent
+
+
+def _json(path: Path) -> Config:
+    """What a file holds; nothing where it is missing or damaged."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _unknown(name: str) -> str:
+    trained = {folder.name for folder in RUNS.glob("*") if (folder / WEIGHTS).is_file()}
+    trained |= {recipe["experiment"] for recipe, _ in _made()}
+    known = ", ".join(sorted(trained)) or "none"
+    others = f"trained: {known}; published: model={', model='.join(config.published_models())}"
+    if name in config.options("experiment"):
+        return (
+            f"{name} has not been trained yet: `python -m zfrepro.train +experiment={name}` "
+            f"trains it ({others})"
+        )
+    return (
+        f"{name} is no file, no run's folder and no trained experiment ({others}; "
+        f"`python -m zfrepro.train --help` lists what can be trained)"
+    )
