@@ -4,31 +4,37 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
 # stages call `python`; it has to be this one
-RUN    := PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)"
+RUN    := PATH="$$PWD/$(BIN):$$PATH" VIRTUAL_ENV="$$PWD/$(VENV)"
+# an environment holds the path of its folder, and so does $(READY)
+MOVED  := $(shell [ -s $(READY) ] && [ "$$(cat $(READY))" != "$$(pwd -P)" ] && echo moved)
+# pip's bars on a terminal, else a line a phase
+PIP    := $(BIN)/python -m pip install --disable-pip-version-check $(shell [ -t 2 ] || echo --quiet)
 
-.PHONY: repro test lint smoke ui serve bench install lock help
+.PHONY: repro test lint smoke ui serve bench install lock help moved
 
 help:            ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
 
 repro: $(READY)  ## everything that is out of date: images, networks, tables, MLflow
 	$(RUN) python -m zfrepro.lock
-	$(RUN) dvc repro
+	$(RUN) python -m dvc repro
 	$(RUN) python -m zfrepro.report show
+	@git diff --quiet -- dvc.lock 2>/dev/null; test $$? != 1 || \
+	  echo "dvc.lock has changed: it holds this machine's results, which differ from the committed ones in rounding"
 
 test: lint       ## lint, types and tests
-	$(RUN) pytest
+	$(RUN) python -m pytest
 
 lint: $(READY)
-	$(RUN) ruff check .
-	$(RUN) ruff format --check .
-	$(RUN) mypy
+	$(RUN) python -m ruff check .
+	$(RUN) python -m ruff format --check .
+	$(RUN) python -m mypy
 
 smoke: $(READY)  ## the whole graph in two minutes, and again, in a copy: this checkout stays as it is
 	$(RUN) tests/smoke
 
 ui: $(READY)     ## browse runs, curves and figures at http://127.0.0.1:5000
-	$(RUN) MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///mlflow.db
+	$(RUN) MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false python -m mlflow ui --backend-store-uri sqlite:///mlflow.db
 
 # curl drops the line ends of base64
 define ASK
@@ -43,19 +49,26 @@ export ASK
 serve: $(READY)  ## predictions of the best ZFNet for any image, at http://127.0.0.1:5001
 	@echo "$$ASK"
 	$(RUN) MLFLOW_DISABLE_TELEMETRY=true MLFLOW_TRACKING_URI="$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" \
-	  mlflow models serve --model-uri models:/zfnet@best --env-manager local --port 5001
+	  python -m mlflow models serve --model-uri models:/zfnet@best --env-manager local --port 5001
 
 bench: $(READY)  ## speed against peers, into benchmarks/results/
 	set -e; for name in $(basename $(notdir $(wildcard benchmarks/[!_]*.py))); do $(RUN) python -m benchmarks.$$name; done
 
 install: $(READY)  ## .venv alone
 
-$(READY): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
-	touch $@
+$(READY): requirements.lock pyproject.toml $(MOVED)
+	@$(PYTHON) tools/preflight.py
+	@echo "1 of 3: a Python environment in $(VENV)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "2 of 3: the packages of requirements.lock, 6.6 GB once unpacked: three to ten minutes"
+	@$(PIP) --requirement requirements.lock
+	@echo "3 of 3: zfrepro itself"
+	@$(PIP) --no-deps --editable .
+	@pwd -P > $@
+
+moved:
+	@echo "this folder was elsewhere when $(VENV) was made: it is made anew"
+	@rm -rf $(VENV)
 
 lock:            ## resolves pyproject.toml anew into requirements.lock
 	tests/lock $(PYTHON)

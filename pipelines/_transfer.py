@@ -181,7 +181,9 @@ def probed(wanted: Sequence[tuple[Classes, Probe]], progress: str, each_of: Map)
          target.strengths[each.classifier], each)
         for target, each in wanted
     ]  # fmt: skip
-    found = tqdm(each_of(_probed, *zip(*tasks, strict=True)), progress, len(tasks), unit="fold")
+    found = tqdm(
+        each_of(_probed, *zip(*tasks, strict=True)), progress, len(tasks), unit="fold", disable=None
+    )
     for (target, each), row in zip(wanted, found, strict=True):
         facts = {"classifier": each.classifier, "layer": each.layer}
         yield target.row(each.fold, arm="pretrained", **facts) | row

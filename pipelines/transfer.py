@@ -97,7 +97,9 @@ class Untrained:
             _trained, self._folder, target.network.config, self._settings, target.prepared,
             target.labels, threads,
         )  # fmt: skip
-        found = tqdm(each_of(task, folds), f"{target.name}, scratch", len(folds), unit="fold")
+        found = tqdm(
+            each_of(task, folds), f"{target.name}, scratch", len(folds), unit="fold", disable=None
+        )
         for fold, row in zip(folds, found, strict=True):
             yield target.row(fold, arm="scratch", classifier="softmax") | row
 

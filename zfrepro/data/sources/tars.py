@@ -43,7 +43,9 @@ def images(archive: Path) -> list[Member]:
 
 
 def _images(file: BinaryIO, name: str) -> Iterator[Member]:
-    for member in tqdm(_files(file), desc=f"indexing {name}", unit="member", leave=False):
+    for member in tqdm(
+        _files(file), desc=f"indexing {name}", unit="member", leave=False, disable=None
+    ):
         if member.name.endswith(".tar"):
             group = PurePosixPath(member.name).stem
             for inner in _files(cast("BinaryIO", _Window(file, member.offset, member.size))):
