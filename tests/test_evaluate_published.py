@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from torchvision.models import AlexNet_Weights
 
 from tests.published_nets import SHRUNK, theirs
 from zfrepro import config, evaluate
+from zfrepro.data.store import seal
+from zfrepro.files import digests
 from zfrepro.training import published
 from zfrepro.training.evaluation import UnfitError
 
@@ -26,6 +29,7 @@ def write_prepared(folder: Path, images: np.ndarray, labels: list[int], classes:
     folder.mkdir()
     np.save(folder / "val.npy", images)
     columns = {"path": [f"val/{i}.JPEG" for i in range(len(labels))], "label": labels}
+    columns["crc"] = np.array([zlib.crc32(image.tobytes()) for image in images], np.uint32)
     table = pd.DataFrame(columns | dict.fromkeys(("reason", "offset", "length")))
     table.to_parquet(folder / "val.parquet")
     manifest = {
@@ -33,7 +37,8 @@ def write_prepared(folder: Path, images: np.ndarray, labels: list[int], classes:
         "storage": "uint8", "splits": {"val": {"images": len(labels), "skipped": 0}},
         "classes": [{"id": key, "name": name} for key, name in published.classes()[:classes]],
     }  # fmt: skip
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    manifest["files"] = digests(folder, ["val.parquet"])
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"seal": seal(manifest)}))
     return folder
 
 

@@ -22,6 +22,7 @@ from zfrepro.cost.study import Machine, Study
 from zfrepro.cost.table import Line
 from zfrepro.data.listing import SourceError
 from zfrepro.data.sources.sizes import Size, size_of
+from zfrepro.data.store import seal
 
 PIPELINE = pipelines.read()
 IMAGENET = Size(1_281_167, 50_000, 1000)
@@ -214,7 +215,7 @@ def prepared_rows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Row]:
     images.stand_in(rows[0].config["data"], tmp_path / "prepared", train=64, val=40)
     manifest = tmp_path / "prepared" / "manifest.json"
     content = json.loads(manifest.read_text()) | {"config": rows[0].config["data"]}
-    manifest.write_text(json.dumps(content))
+    manifest.write_text(json.dumps(content | {"seal": seal(content)}))
     return rows
 
 

@@ -8,14 +8,17 @@ it runs the stage; what is finished is linked from there into `results/`.
 
 import errno
 import fcntl
+import gzip
 import hashlib
 import json
+import logging
 import os
 import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -26,6 +29,8 @@ SUMS = "SHA256SUMS"
 LOCK_NAME = ".lock"
 PATIENCE = 600  # seconds, in which the first of several processes begins
 FULL = (errno.ENOSPC, errno.EDQUOT)  # no room on the disk, or none for this user
+
+log = logging.getLogger(__name__)
 
 
 class LockedError(RuntimeError):
@@ -87,30 +92,61 @@ def write_json(path: Path, value: object) -> None:
     atomic_write(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+def digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """SHA-256 of these files of `folder`."""
+    found = {}
+    for name in sorted(names):
+        with (folder / name).open("rb") as file:
+            found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def check(folder: Path, expected: Mapping[str, str]) -> None:
+    """Raises DamagedError where a file of `folder` is missing, or has another digest."""
+    try:
+        found = digests(folder, expected)
+    except FileNotFoundError as error:
+        raise DamagedError(f"{error.filename} is not there") from error
+    for name, digest in found.items():
+        if digest != expected[name]:
+            raise DamagedError(f"{folder / name} is damaged: it is not as it was written")
+
+
 def write_sums(folder: Path, names: Iterable[str]) -> None:
-    """Lists the digests of these files of `folder`, as `sha256sum --check` reads them."""
-    lines = [f"{_digest(folder / name)}  {name}\n" for name in sorted(names)]
+    """Lists the digests of these files in `folder`, as `sha256sum --check` reads them."""
+    lines = [f"{digest}  {name}\n" for name, digest in digests(folder, names).items()]
     atomic_write(folder / SUMS, "".join(lines))
 
 
 def check_sums(folder: Path) -> None:
-    """Compares the files of `folder` with what `write_sums` found.
-
-    Raises:
-        DamagedError: one of them is not there or has changed, or there is no list.
-    """
+    """Raises DamagedError where `folder` is not as it was at `write_sums`."""
     path = folder / SUMS
     try:
-        listed = dict(line.split("  ", 1)[::-1] for line in path.read_text("utf-8").splitlines())
-        changed = [name for name, digest in listed.items() if _digest(folder / name) != digest]
+        lines = path.read_text("utf-8").splitlines()
+        expected = dict(line.split("  ", 1)[::-1] for line in lines)
     except FileNotFoundError as error:
-        raise DamagedError(f"{error.filename} is not there") from error
+        raise DamagedError(f"{path} is not there") from error
     except ValueError as error:  # another number of words, or bytes that are no text
         raise DamagedError(f"{path} is damaged") from error
-    if changed or not listed:
-        raise DamagedError(
-            f"{folder / next(iter(changed), SUMS)} is damaged: it does not match {SUMS}"
-        )
+    if not expected:
+        raise DamagedError(f"{path} is empty")
+    check(folder, expected)
+
+
+def keep(path: Path, content: bytes) -> None:
+    """Writes what `kept` reads: with a checksum, compressed a little."""
+    atomic_write(path, gzip.compress(content, compresslevel=1, mtime=0))
+
+
+def kept(path: Path) -> bytes | None:
+    """What `keep` wrote; None where there is nothing or, after a warning, where it is damaged."""
+    try:
+        return gzip.decompress(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, EOFError, zlib.error) as error:
+        log.warning("%s is damaged (%s): it is made anew", path, error)
+        return None
 
 
 @contextmanager
@@ -222,11 +258,6 @@ def _link(source: Path | str, target: Path | str) -> None:
         os.link(source, target)
     except OSError:  # another file system, or one without links
         shutil.copy2(source, target)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _umask() -> int:

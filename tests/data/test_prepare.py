@@ -17,7 +17,7 @@ from zfrepro.data.decode import decode, fit
 from zfrepro.data.listing import ArrayListing, Source
 from zfrepro.data.prepare import PreparationError, names_of, prepare
 from zfrepro.data.sources.folder import read_folder
-from zfrepro.data.store import PreparedSet
+from zfrepro.data.store import PreparedSet, seal
 
 SETTINGS = {"image_size": 32, "filter": "bilinear", "storage": "uint8", "jpeg_quality": 90}
 
@@ -135,7 +135,7 @@ def test_too_many_bad_files_fail_and_are_listed(tmp_path):
     assert str(tmp_path / "work" / "train.parquet") in message
     assert not (tmp_path / "work" / "manifest.json").exists()
     # a larger share goes on from there
-    assert list((tmp_path / "work" / "shards").glob("train-*.parquet"))
+    assert list((tmp_path / "work" / "shards").glob("train-*.parquet.gz"))
     make(tree, tmp_path / "work", max_bad_share=0.1)
     assert (tmp_path / "work" / "manifest.json").exists()
 
@@ -253,7 +253,8 @@ def test_finished_work_serves_another_root_and_limit(tmp_path):
     (tree / "train/cat/0000.jpg").write_bytes(b"")
     first = make(tree, tmp_path / "work", max_bad_share=0.5, config={"root": "here"})
     again = make(tree, tmp_path / "work", max_bad_share=0.4, config={"root": "there"})
-    assert again == {**first, "config": {"root": "there"}}
+    moved = {**first, "config": {"root": "there"}}
+    assert again == moved | {"seal": seal(moved)}
     assert json.loads((tmp_path / "work" / "manifest.json").read_text()) == again
     with pytest.raises(PreparationError, match=r"1 of 10 files.*\n  train/cat/0000\.jpg: zero"):
         make(tree, tmp_path / "work", max_bad_share=0.01)

@@ -73,7 +73,7 @@ def wait_for(condition, what, seconds=60):
 
 
 def records(work):
-    return len(list((work / "shards").glob("*.parquet")))
+    return len(list((work / "shards").glob("*.parquet.gz")))
 
 
 @pytest.mark.parametrize(("storage", "done"), [("uint8", 1), ("jpeg", 6), ("uint8", 14)])

@@ -10,6 +10,7 @@ import pytest
 from pictures import small_tree
 from test_prepare import make
 
+from zfrepro.data import store
 from zfrepro.data.store import PreparedSet, StoreError
 
 STORAGES = ("uint8", "jpeg")
@@ -151,18 +152,46 @@ def test_another_sets_file_is_named(broken):
         PreparedSet.open(folder)
 
 
-def test_an_index_that_does_not_fit_is_named(broken):
+def test_a_small_file_that_has_changed_is_named(broken):
     folder = broken("uint8")
-    (folder / "val.parquet").write_bytes((folder / "train.parquet").read_bytes())
-    with pytest.raises(StoreError, match=r"val\.parquet lists 39 good images of 40"):
+    for name, other in (("val.parquet", "train.parquet"), ("mean.npy", "val.parquet")):
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes((folder / other).read_bytes())
+        with pytest.raises(StoreError, match=rf"{name} is damaged.*dvc repro -f prepare"):
+            PreparedSet.open(folder)
+        (folder / name).write_bytes(content)
+
+
+@pytest.mark.parametrize(("storage", "name"), [("uint8", "train.npy"), ("jpeg", "train.jpegs")])
+def test_an_image_that_has_changed_is_named_before_it_is_used(broken, storage, name):
+    folder = broken(storage)
+    stored = bytearray((folder / name).read_bytes())
+    stored[-100] ^= 4  # in the last image
+    (folder / name).write_bytes(stored)
+    prepared = PreparedSet.open(folder)
+    train = prepared.split("train")
+    train.read([0, 1, 37])
+    for read in (lambda: train.read([38]), lambda: train[38], prepared.check):
+        with pytest.raises(StoreError, match=rf"{name} is damaged in row 39.*dvc repro -f prepare"):
+            read()
+
+
+def test_each_image_is_checked_once(folders, monkeypatch):
+    summed = []
+    monkeypatch.setattr(store.zlib, "crc32", lambda stored: summed.append(stored) or 0)
+    train = PreparedSet.open(folders["uint8"]).split("train")
+    train._pixels._sums[:] = 0
+    train.read([3, 4])
+    train.read([4, 5, 4], crop=28)
+    assert len(summed) == 3
+
+
+def test_a_changed_manifest_is_named(broken):
+    folder = broken("uint8")
+    path = folder / "manifest.json"
+    path.write_text(path.read_text().replace('"id": "cat"', '"id": "cut"'))
+    with pytest.raises(StoreError, match=r"manifest\.json is damaged, or of another version"):
         PreparedSet.open(folder)
-
-
-def test_a_mean_of_another_size_is_named(broken):
-    folder = broken("uint8")
-    np.save(folder / "mean.npy", np.zeros((16, 16, 3), np.float32))
-    with pytest.raises(StoreError, match=r"mean\.npy has shape"):
-        PreparedSet.open(folder).mean  # noqa: B018
 
 
 def test_an_unknown_split_names_the_known(folders):

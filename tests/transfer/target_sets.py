@@ -1,6 +1,7 @@
 """Small prepared sets as the real ones are prepared, and a network that was trained elsewhere."""
 
 import json
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import pyarrow.parquet as pq
 
 from zfrepro import config
 from zfrepro.data.index import SCHEMA
-from zfrepro.data.store import PreparedSet
+from zfrepro.data.store import PreparedSet, seal
+from zfrepro.files import digests
 from zfrepro.models.convnet import build
 from zfrepro.training.trained import Trained, save
 
@@ -32,10 +34,12 @@ def grating(kind: int, rng: np.random.Generator) -> Any:
 def write_split(folder: Path, name: str, images: Any, labels: Any, paths: Sequence[str]) -> Any:
     """The array and the index of a split; returns what the manifest says of it."""
     folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / f"{name}.npy", images.clip(0, 255).astype(np.uint8))
+    pixels = images.clip(0, 255).astype(np.uint8)
+    np.save(folder / f"{name}.npy", pixels)
     columns = {field.name: pa.nulls(len(labels), field.type) for field in SCHEMA} | {
         "label": pa.array(labels, SCHEMA.field("label").type),
         "path": pa.array(paths),
+        "crc": pa.array([zlib.crc32(image.data) for image in pixels], pa.uint32()),
     }
     pq.write_table(pa.table(columns, schema=SCHEMA), folder / f"{name}.parquet")
     return {"images": len(labels), "skipped": 0, "duplicates": 0, "digest": f"of {name}"}
@@ -48,7 +52,8 @@ def write_manifest(folder: Path, classes: Sequence[str], splits: Any) -> Prepare
         "image_size": SIZE, "storage": "uint8", "filter": "bilinear", "config": {},
         "classes": [{"id": name, "name": name} for name in classes], "splits": splits,
     }  # fmt: skip
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    manifest["files"] = digests(folder, [*(f"{name}.parquet" for name in splits), "mean.npy"])
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"seal": seal(manifest)}))
     return PreparedSet.open(folder)
 
 

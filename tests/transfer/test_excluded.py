@@ -163,6 +163,6 @@ def test_a_run_says_how_many_images_it_went_without(results, cfg):
     planned = runs.plan(cfg)
     fitted = type("Fitted", (), {
         "net": type("Net", (), {"parameters": lambda _: iter(())})(),
-        "history": [], "precision": "32-true", "processes": 1,
+        "history": [], "precision": "32-true", "processes": 1, "threads": 1, "machine": "cpu",
     })()  # fmt: skip
     assert runs._recipe(planned, fitted, 0.0)["left_out"] == {"train": 5}

@@ -44,11 +44,11 @@ def merge(work: Path, split: str, images: int, classes: int) -> Merged:
         pq.ParquetWriter(temporary, SCHEMA) as writer,
     ):
         for record in records:
-            table = pq.read_table(record)
+            table = shards.read_record(record)
             good = table.filter(pc.is_null(table["reason"]))
             firsts = duplicate_of[row : row + len(table)]
             writer.write_table(_row_group(table, firsts, base))
-            digest.update(shards.read_digest(record).encode())
+            digest.update(table.schema.metadata[b"digest"])
             labels = good["label"].to_numpy()
             per_class += np.bincount(labels[labels >= 0], minlength=classes)
             total += len(good)
@@ -74,7 +74,7 @@ def _row_group(table: pa.Table, firsts: Ints, base: int) -> pa.Table:
 
 def _duplicates(records: Sequence[Path]) -> Ints:
     """For each row the first row of the same content, -1 where there is none before it."""
-    columns = [pq.read_table(record, columns=["content", "reason"]) for record in records]
+    columns = [shards.read_record(record).select(["content", "reason"]) for record in records]
     contents = [int(value or "0", 16) for part in columns for value in part["content"].to_pylist()]
     good = np.concatenate([pc.is_null(part["reason"]).to_numpy() for part in columns])
     rows = np.flatnonzero(good)

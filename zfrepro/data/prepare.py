@@ -9,6 +9,7 @@ last whole shard and ends with the same manifest, byte for byte.
 """
 
 import hashlib
+import io
 import json
 import logging
 import shutil
@@ -29,7 +30,8 @@ from zfrepro.data.decode import FILTERS
 from zfrepro.data.index import Merged, bad_files, good_rows, merge
 from zfrepro.data.listing import Listing, Source
 from zfrepro.data.shards import Recipe, Shard
-from zfrepro.files import atomic_path, write_json
+from zfrepro.data.store import PreparedSet, seal
+from zfrepro.files import atomic_path, atomic_write, digests, sync, write_json
 from zfrepro.workers import worker_processes
 
 MANIFEST = "manifest.json"
@@ -92,7 +94,7 @@ def prepare(
     if storage == "jpeg":
         for split, files in source.splits.items():
             _pack(work, split, len(files))
-    mean = _mean_image(work, source, splits[source.first_split].images)
+    mean = _mean_image(work, source, image_size, splits[source.first_split].images)
     _copy_annotations(source, work)
     _write_objects(source, work)
     manifest = {
@@ -103,7 +105,9 @@ def prepare(
     from zfrepro.data import preview  # noqa: PLC0415  workers, who import this too, draw nothing
 
     preview.write(work, manifest)
-    write_json(work / MANIFEST, manifest)
+    small = [name for name in names_of(manifest, work) if name.endswith((".parquet", "mean.npy"))]
+    manifest = _write(work, {**manifest, "files": digests(work, small)})
+    sync(work)
     shutil.rmtree(work / shards.FOLDER)
     return manifest
 
@@ -138,12 +142,19 @@ def _finished(
         raise PreparationError(
             f"{work} holds preparation {manifest['fingerprint']!r}, not {fingerprint!r}: remove it"
         )
+    PreparedSet.open(work).check()
     shutil.rmtree(work / shards.FOLDER, ignore_errors=True)  # a kill may have come before that
     _check_bad(work, manifest["splits"], max_bad_share)
-    if manifest["config"] != config:
-        manifest["config"] = dict(config)
-        write_json(work / MANIFEST, manifest)
-    return manifest
+    if manifest["config"] == config:
+        return manifest
+    return _write(work, {**manifest, "config": dict(config)})
+
+
+def _write(work: Path, manifest: Manifest) -> Manifest:
+    """Writes the manifest, sealed so that a change in it is noticed."""
+    sealed = {**manifest, "seal": seal(manifest)}
+    write_json(work / MANIFEST, sealed)
+    return sealed
 
 
 def _begin(work: Path, source: Source, recipe: Recipe, fingerprint: str) -> None:
@@ -181,7 +192,7 @@ def _allocate(path: Path, images: int, size: int) -> None:
 def _make_shards(work: Path, source: Source, recipe: Recipe, workers: int, progress: bool) -> None:
     """Makes the shards that have no record yet."""
     cut = [s for split, files in source.splits.items() for s in shards.cut(split, len(files))]
-    missing = [shard for shard in cut if not shards.record_path(work, shard).is_file()]
+    missing = [shard for shard in cut if not shards.is_made(work, shard)]
     total, ahead = sum(map(len, cut)), sum(map(len, missing))
     tasks = (
         (work, recipe, shard, source.splits[shard.split].part(shard.start, shard.stop))
@@ -244,16 +255,16 @@ def _pack(work: Path, split: str, images: int) -> None:
                 shutil.copyfileobj(part, packed, 1 << 20)
 
 
-def _mean_image(work: Path, source: Source, good: int) -> NDArray[np.float32]:
+def _mean_image(work: Path, source: Source, size: int, good: int) -> NDArray[np.float32]:
     """float32 (S, S, 3), from exact sums: the order of the shards leaves no trace."""
     first = source.first_split
-    total = sum(
-        np.load(shards.sums_path(work, shard)).astype(np.int64)
-        for shard in shards.cut(first, len(source.splits[first]))
-    )
+    total = np.zeros((size, size, 3), dtype=np.int64)
+    for shard in shards.cut(first, len(source.splits[first])):
+        total += shards.read_sums(work, shard, size)
     mean: NDArray[np.float32] = (total / good).astype(np.float32)
-    with atomic_path(work / "mean.npy") as temporary, temporary.open("wb") as file:
-        np.save(file, mean)
+    content = io.BytesIO()
+    np.save(content, mean)
+    atomic_write(work / "mean.npy", content.getvalue())
     return mean
 
 

@@ -1,12 +1,14 @@
 """One shard of a preparation: some images of a split decoded, stored and recorded.
 
-A shard's record, `shards/<split>-<number>.parquet`, is written last. Where it stands, the shard's
-pixels are on the disk, so a preparation that was killed goes on with the first shard without one.
+A shard's record, `shards/<split>-<number>.parquet.gz`, is written last. Where it stands, the
+shard's pixels are on the disk, so a preparation that was killed goes on with the first shard
+without one.
 """
 
 import hashlib
 import io
 import os
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +24,7 @@ from PIL import Image
 
 from zfrepro.data.decode import BadImageError, decode, fit
 from zfrepro.data.listing import Listing, Pixels
-from zfrepro.files import atomic_path
+from zfrepro.files import atomic_path, keep, kept, named
 
 FOLDER = "shards"
 SCHEMA = pa.schema(
@@ -38,6 +40,7 @@ SCHEMA = pa.schema(
         ("reason", pa.string()),  # why there are no pixels; null for a good image
         ("offset", pa.int64()),  # place and length in the packed file; null in an array
         ("length", pa.int64()),
+        ("crc", pa.uint32()),  # CRC-32 of the stored bytes
     ]
 )
 
@@ -79,12 +82,12 @@ def cut(split: str, images: int) -> list[Shard]:
 
 
 def record_path(work: Path, shard: Shard) -> Path:
-    return work / FOLDER / f"{shard.name}.parquet"
+    return work / FOLDER / f"{shard.name}.parquet.gz"
 
 
 def sums_path(work: Path, shard: Shard) -> Path:
     """uint32 (S, S, 3): each pixel summed over the shard's good images, for the mean image."""
-    return work / FOLDER / f"{shard.name}.sums.npy"
+    return work / FOLDER / f"{shard.name}.sums.gz"
 
 
 def packed_path(work: Path, shard: Shard) -> Path:
@@ -109,17 +112,26 @@ def make_shard(work: Path, recipe: Recipe, shard: Shard, files: Listing) -> int:
                 sums += pixels
             digest.update(f"{row['label']} {row['reason'] is None} {len(stored)} ".encode())
             digest.update(stored)
-            rows.append(row)
-    with atomic_path(sums_path(work, shard)) as temporary, temporary.open("wb") as file:
-        np.save(file, sums)
+            rows.append(row | {"crc": zlib.crc32(stored)})
+    keep(sums_path(work, shard), sums.tobytes())
     _write_record(record_path(work, shard), rows, digest.hexdigest())
     return len(rows)
 
 
-def read_digest(record: Path) -> str:
-    """Digest of a shard's labels and stored pixels."""
-    metadata: dict[bytes, bytes] = pq.read_schema(record).metadata
-    return metadata[b"digest"].decode()
+def is_made(work: Path, shard: Shard) -> bool:
+    """Whether the shard's record and sums are there, and whole."""
+    return all(kept(path(work, shard)) is not None for path in (record_path, sums_path))
+
+
+def read_record(record: Path) -> pa.Table:
+    """The rows of a shard; `digest` in the schema's metadata is of its labels and stored pixels."""
+    return pq.read_table(pa.BufferReader(kept(record)))
+
+
+def read_sums(work: Path, shard: Shard, image_size: int) -> NDArray[np.int64]:
+    """What `sums_path` holds of a shard that `is_made`, (S, S, 3)."""
+    sums = np.frombuffer(kept(sums_path(work, shard)) or b"", dtype=np.uint32)
+    return sums.astype(np.int64).reshape(image_size, image_size, 3)
 
 
 def printable(path: str) -> str:
@@ -147,8 +159,9 @@ def _image(files: Listing, i: int, recipe: Recipe) -> tuple[dict[str, Any], Pixe
 
 def _write_record(path: Path, rows: list[dict[str, Any]], digest: str) -> None:
     schema = SCHEMA.with_metadata({"digest": digest})
-    with atomic_path(path) as temporary:
-        pq.write_table(pa.Table.from_pylist(rows, schema=schema), temporary)
+    table = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), table)
+    keep(path, table.getvalue().to_pybytes())
 
 
 class _Store(ABC):
@@ -196,7 +209,8 @@ def _store(work: Path, recipe: Recipe, shard: Shard) -> Iterator[_Store]:
         with atomic_path(packed_path(work, shard)) as temporary, temporary.open("wb") as file:
             yield _Packed(file, recipe.jpeg_quality)
         return
-    with array_path(work, shard.split).open("r+b") as file:
+    path = array_path(work, shard.split)
+    with named(path), path.open("r+b") as file:
         row_bytes = recipe.image_size**2 * 3
         file.seek(array_header(file) + shard.start * row_bytes)
         yield _Array(file, recipe.image_size)

@@ -6,10 +6,12 @@ Where images show several classes, `objects.parquet` tells which (`listing.Sourc
 """
 
 import copy
+import hashlib
 import io
 import json
 import os
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
+
+from zfrepro.files import DamagedError, check
 
 ABSENT = "absent"  # the file that alone is in the folder of a set that a profile has not
 
@@ -54,8 +58,15 @@ class PreparedSet:
             if path.with_name(ABSENT).is_file():
                 raise StoreError(f"{path.parent} is empty: this profile has no such set") from error
             raise StoreError(f"{path} is not there: `dvc repro prepare` makes it") from error
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:  # no JSON or no text, or another one's
             raise StoreError(f"{path} is no manifest of a prepared set ({error})") from error
+        if manifest.get("seal") != seal(manifest):
+            what = f"{path} is damaged, or of another version"
+            raise StoreError(f"{what}: {_remedy(manifest)}")
+        try:
+            check(path.parent, manifest["files"])
+        except DamagedError as error:
+            raise StoreError(f"{error}: {_remedy(manifest)}") from error
         for name in manifest["splits"]:
             prepared.split(name)
         return prepared
@@ -64,9 +75,7 @@ class PreparedSet:
     def mean(self) -> NDArray[np.float32]:
         """The mean image of the first split (train), (S, S, 3), between 0 and 255."""
         path = self.folder / "mean.npy"
-        mean: NDArray[np.float32] = _map(path, self.manifest)
-        _check_shape(path, mean.shape, (self.image_size, self.image_size, 3), self.manifest)
-        return np.array(mean)
+        return np.array(_map(path, self.manifest))
 
     def split(self, name: str) -> "Split":
         """The images of a split ("train", "val"; "all" of a set that protocols split)."""
@@ -74,6 +83,13 @@ class PreparedSet:
             known = ", ".join(self.manifest["splits"])
             raise StoreError(f"{self.folder} has no split {name!r}; it has {known}")
         return Split(self.folder, name, self.manifest, self.left_out.get(name, ()))
+
+    def check(self) -> None:
+        """Reads every image, and each is checked as it is read. Raises StoreError."""
+        for name in self.manifest["splits"]:
+            split = self.split(name)
+            for i in range(len(split)):
+                split[i]
 
     def without(self, split: str, images: ArrayLike) -> Self:
         """This set with images left out of `split`, so that those after them move up.
@@ -97,18 +113,15 @@ class Split:
         self.name = name
         self.image_size: int = manifest["image_size"]
         self._index = _existing(folder / f"{name}.parquet", manifest)
-        table = pq.ParquetFile(self._index).read(["label", "reason", "offset", "length"])
+        table = pq.ParquetFile(self._index).read(["label", "reason", "offset", "length", "crc"])
         good = to_array(table["reason"].is_null().cast(pa.uint8())).astype(bool)
         self._rows: Ints = np.flatnonzero(good)
         self.labels: Ints = to_array(table["label"])[good]
-        expected = manifest["splits"][name]
-        if (len(self), len(good)) != (expected["images"], expected["images"] + expected["skipped"]):
-            raise _unfit(self._index, f"lists {len(self)} good images of {len(good)}", manifest)
         self._pixels: _Array | _Packed
         if manifest["storage"] == "uint8":
-            self._pixels = _Array(folder / f"{name}.npy", len(good), manifest)
+            self._pixels = _Array(folder / f"{name}.npy", to_array(table["crc"]), manifest)
         else:
-            places = to_array(table["offset"]), to_array(table["length"])
+            places = to_array(table["offset"]), to_array(table["length"]), to_array(table["crc"])
             self._pixels = _Packed(folder / f"{name}.jpegs", *places, manifest)
         left_out = np.asarray(left_out, dtype=np.int64)
         self._rows, self.labels = np.delete(self._rows, left_out), np.delete(self.labels, left_out)
@@ -184,16 +197,24 @@ def to_array(column: pa.ChunkedArray) -> Ints:
 
 
 class _Array:
-    """Rows of a memory-mapped array: nothing is read before it is used."""
+    """Rows of a memory-mapped array: nothing is read before it is used.
 
-    def __init__(self, path: Path, rows: int, manifest: dict[str, Any]) -> None:
+    An image is checked when this process first reads it.
+    """
+
+    def __init__(self, path: Path, sums: Ints, manifest: dict[str, Any]) -> None:
         self._path = _existing(path, manifest)
         self._manifest = manifest
+        self._sums = sums
+        self._unread = bytearray(b"\1") * len(sums)
         size = manifest["image_size"]
-        _check_shape(path, self._mapped.shape, (rows, size, size, 3), manifest)
+        _check_shape(path, self._mapped.shape, (len(sums), size, size, 3), manifest)
 
     def image(self, row: int) -> Pixels:
         pixels: Pixels = self._mapped[row]
+        if self._unread[row]:
+            _check_sum(self._path, row, pixels.data, self._sums, self._manifest)
+            self._unread[row] = 0
         return pixels
 
     @cached_property
@@ -208,14 +229,18 @@ class _Array:
 class _Packed:
     """JPEGs in one file, decoded when they are asked for."""
 
-    def __init__(self, path: Path, offsets: Ints, lengths: Ints, manifest: dict[str, Any]) -> None:
+    def __init__(
+        self, path: Path, offsets: Ints, lengths: Ints, sums: Ints, manifest: dict[str, Any]
+    ) -> None:
         self._path = _existing(path, manifest)
-        self._offsets, self._lengths = offsets, lengths
+        self._manifest = manifest
+        self._offsets, self._lengths, self._sums = offsets, lengths, sums
         if path.stat().st_size != lengths.sum():
             raise _unfit(path, f"has {path.stat().st_size} bytes, not {lengths.sum()}", manifest)
 
     def image(self, row: int) -> Pixels:
         packed = os.pread(self._descriptor, int(self._lengths[row]), int(self._offsets[row]))
+        _check_sum(self._path, row, packed, self._sums, self._manifest)
         return np.asarray(Image.open(io.BytesIO(packed)))
 
     @cached_property
@@ -251,8 +276,25 @@ def _check_shape(
         raise _unfit(path, f"has shape {tuple(shape)}, not {tuple(expected)}", manifest)
 
 
+def _check_sum(
+    path: Path, row: int, stored: bytes | memoryview, sums: Ints, manifest: dict[str, Any]
+) -> None:
+    if zlib.crc32(stored) != sums[row]:
+        raise _unfit(path, f"is damaged in row {row}", manifest)
+
+
+def seal(manifest: Mapping[str, Any]) -> str:
+    """A digest of all that a manifest says, to be kept in it as `seal`."""
+    said = {key: value for key, value in manifest.items() if key != "seal"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _remedy(manifest: Mapping[str, Any]) -> str:
+    again = "prepare again (`dvc repro -f prepare`)"
+    return f"remove .checkpoints/{manifest.get('fingerprint')} and {again}"
+
+
 def _unfit(path: Path, what: str, manifest: dict[str, Any]) -> StoreError:
     return StoreError(
-        f"{path} {what}, and does not fit the manifest beside it: remove "
-        f".checkpoints/{manifest['fingerprint']} and prepare again (`dvc repro -f prepare`)"
+        f"{path} {what}, and does not fit the manifest beside it: {_remedy(manifest)}"
     )
