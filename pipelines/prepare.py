@@ -14,8 +14,9 @@ from typing import Any
 from pipelines._stage import shell
 from zfrepro import config, files
 from zfrepro.cores import cores
+from zfrepro.data import summary
 from zfrepro.data.prepare import MANIFEST, names_of, prepare
-from zfrepro.data.sources import open_source
+from zfrepro.data.sources import SourceError, open_source
 from zfrepro.data.store import ABSENT
 from zfrepro.fingerprint import fingerprint
 
@@ -44,14 +45,19 @@ def run(name: str, data: dict[str, Any]) -> None:
 
 
 def made(name: str, data: dict[str, Any]) -> Path:
-    """The set that `data` describes, prepared in .checkpoints/ unless it is there: its folder."""
+    """The set that `data` describes, prepared in .checkpoints/ unless it is there: its folder.
+
+    Prints what was understood of it.
+    """
     workers = cores()
-    source = open_source({**data, "root": root_of(data), "workers": workers})
+    root = root_of(data)
+    _check_named(data, root)
+    source = open_source({**data, "root": root, "workers": workers})
     settings = {key: data[key] for key in KEYS}
     mark = fingerprint({**settings, "source": source.identity()}, ["zfrepro.data.prepare"])
     work = config.CHECKPOINTS / mark
     with files.exclusive(work, f"preparation of {name}"):
-        prepare(
+        manifest = prepare(
             source,
             work,
             **settings,
@@ -60,7 +66,25 @@ def made(name: str, data: dict[str, Any]) -> Path:
             fingerprint=mark,
             config=data,
         )
+    for line in summary.lines(source, manifest, work):
+        print(line)
     return work
+
+
+def _check_named(data: dict[str, Any], root: Path | None) -> None:
+    """A root that somebody named has to be there: nothing is fetched to where a typing error leads.
+
+    Those of conf/ lie below this project's, and are made.
+    """
+    named = os.environ.get(_variable(data))
+    if root is None or root.is_dir() or not data.get("download"):
+        return
+    if named or not root.is_relative_to(config.ROOT):
+        key = _variable(data) if named else "its root"
+        raise SourceError(
+            f"{key} is {root}, and there is no such folder: make it, and {data['name']} is fetched "
+            "to it"
+        )
 
 
 def root_of(data: dict[str, Any]) -> Path | None:
@@ -69,8 +93,12 @@ def root_of(data: dict[str, Any]) -> Path | None:
     The variable is read here and not in conf/, so that another machine's place for the same images
     changes no configuration, and with it nothing that has been made.
     """
-    root = os.environ.get(f"ZFREPRO_{data['name'].upper()}") or data["root"]
+    root = os.environ.get(_variable(data)) or data["root"]
     return config.path(root) if root else None
+
+
+def _variable(data: dict[str, Any]) -> str:
+    return f"ZFREPRO_{data['name'].upper()}"
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ from zfrepro.cost.speed import Speed
 from zfrepro.cost.study import Machine, Study
 from zfrepro.cost.table import Line
 from zfrepro.data.listing import SourceError
-from zfrepro.data.sources.sizes import Size, size_of
+from zfrepro.data.sources.published import Size
+from zfrepro.data.sources.sizes import size_of
 from zfrepro.data.store import seal
 
 PIPELINE = pipelines.read()

@@ -9,13 +9,13 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from pictures import jpeg, photograph, small_tree, write_tree
+from pictures import encoded, jpeg, photograph, small_tree, write_tree
 from PIL import Image
 
 from zfrepro.data import shards
 from zfrepro.data.decode import decode, fit
 from zfrepro.data.listing import ArrayListing, Source
-from zfrepro.data.prepare import PreparationError, names_of, prepare
+from zfrepro.data.prepare import STAMP, PreparationError, names_of, prepare
 from zfrepro.data.sources.folder import read_folder
 from zfrepro.data.store import PreparedSet, seal
 
@@ -62,9 +62,8 @@ def test_pixels_index_and_mean(tmp_path):
     assert manifest["mean_sha256"] == hashlib.sha256(mean.tobytes()).hexdigest()
     assert manifest["classes"][1] == {"id": "dog", "name": "dog"}
     assert json.loads((tmp_path / "work" / "manifest.json").read_text()) == manifest
-    assert {path.name for path in (tmp_path / "work").iterdir()} == set(
-        names_of(manifest, tmp_path / "work")
-    )
+    names = set(names_of(manifest, tmp_path / "work"))
+    assert {path.name for path in (tmp_path / "work").iterdir()} == {*names, STAMP}
 
 
 def test_any_number_of_workers_makes_the_same_files(tmp_path):
@@ -218,11 +217,12 @@ def test_arrays_are_prepared_like_files(tmp_path):
 
 def test_annotations_come_along(tmp_path):
     tree = small_tree(tmp_path / "tree")
-    write_tree(tmp_path / "truth", {"train.parquet": b"boxes", "deeper/a.txt": b"parts"})
+    write_tree(tmp_path / "truth", {"train.parquet": b"boxes", "n01440764/a.xml": b"one of many"})
     found = read_folder(tree, val_share=0.2, split_seed=0)
     source = Source("world", found.classes, found.splits, annotations=tmp_path / "truth")
     manifest = prepare(source, tmp_path / "work", **SETTINGS, workers=1, progress=False)
-    assert (tmp_path / "work/annotations/deeper/a.txt").read_bytes() == b"parts"
+    copied = [path.name for path in (tmp_path / "work/annotations").iterdir()]
+    assert copied == ["train.parquet"]
     assert "annotations" in names_of(manifest, tmp_path / "work")
 
 
@@ -248,6 +248,50 @@ def test_a_finished_preparation_returns_at_once(tmp_path, monkeypatch):
     assert snapshot(tmp_path / "work") == before
 
 
+@pytest.mark.parametrize("finished", [True, False])
+def test_changed_images_of_the_same_names_and_sizes_are_seen(tmp_path, finished, caplog):
+    bitmaps = {
+        f"{split}/{c}/{i}.bmp": encoded(photograph(i), "BMP")
+        for split in ("train", "val")
+        for c in "ab"
+        for i in range(2)
+    }
+    tree = write_tree(tmp_path / "tree", bitmaps)
+    first = make(tree, tmp_path / "work")
+    if not finished:  # killed before its end
+        (tmp_path / "work" / "manifest.json").unlink()
+    path = tree / "train/b/1.bmp"
+    times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+    path.write_bytes(encoded(photograph(7), "BMP"))
+    os.utime(path, ns=times)  # as `cp -p` and unzipping set them
+    assert make(tree, tmp_path / "work")["digest"] != first["digest"]
+    assert "images have changed since" in caplog.text
+    pixels = PreparedSet.open(tmp_path / "work").split("train")[3]
+    np.testing.assert_array_equal(pixels, expected_pixels(path))
+
+
+def test_a_touched_image_changes_nothing(tmp_path):
+    tree = small_tree(tmp_path / "tree")
+    make(tree, tmp_path / "work")
+    before = snapshot(tmp_path / "work")
+    (tree / "train/cat/0000.jpg").touch()
+    make(tree, tmp_path / "work")
+    after = snapshot(tmp_path / "work")
+    assert {name for name in after if after[name] != before[name]} == {STAMP}
+
+
+def test_what_is_no_file_is_a_bad_file(tmp_path):
+    tree = small_tree(tmp_path / "tree", train=20, val=2)
+    for name in ("0001", "0002"):
+        (tree / f"train/cat/{name}.jpg").unlink()
+    os.mkfifo(tree / "train/cat/0001.jpg")  # whose reader would wait for a writer
+    (tree / "train/cat/0002.jpg").symlink_to("/nowhere")
+    make(tree, tmp_path / "work", max_bad_share=0.1)
+    index = pd.read_parquet(tmp_path / "work" / "train.parquet")
+    assert index.reason[1] == "unreadable: no regular file"
+    assert index.reason[2] == "unreadable: No such file or directory"
+
+
 def test_finished_work_serves_another_root_and_limit(tmp_path):
     tree = small_tree(tmp_path / "tree")
     (tree / "train/cat/0000.jpg").write_bytes(b"")
@@ -261,8 +305,9 @@ def test_finished_work_serves_another_root_and_limit(tmp_path):
 
 
 def test_a_set_without_a_good_training_image_fails(tmp_path):
-    tree = write_tree(tmp_path / "tree", {"train/a/1.jpg": b"", "val/a/1.jpg": jpeg(0)})
-    with pytest.raises(PreparationError, match=r"1 of 2 files .* all images of train"):
+    files = {"train/a/1.jpg": b"", "train/b/1.jpg": b"", "val/a/1.jpg": jpeg(0)}
+    tree = write_tree(tmp_path / "tree", files)
+    with pytest.raises(PreparationError, match=r"2 of 3 files .* all images of train"):
         make(tree, tmp_path / "work", max_bad_share=1.0)
 
 

@@ -63,9 +63,11 @@ def test_a_changed_flag_is_another_prepared_set(tmp_path):
 
 
 def test_a_set_without_a_good_image_fails(tmp_path):
-    name = "caltech101/101_ObjectCategories/ant/image_0001.jpg"
-    source = read_caltech101(write_tree(tmp_path / "raw", {name: b""}), download=False)
-    with pytest.raises(PreparationError, match=r"1 of 1 files .* all images of all"):
+    names = [f"caltech101/101_ObjectCategories/{c}/image_0001.jpg" for c in ("ant", "bass")]
+    source = read_caltech101(
+        write_tree(tmp_path / "raw", dict.fromkeys(names, b"")), download=False
+    )
+    with pytest.raises(PreparationError, match=r"2 of 2 files .* all images of all"):
         prepare(source, tmp_path / "work", **SETTINGS, max_bad_share=1.0)
 
 

@@ -1,6 +1,7 @@
 """Class-folder trees as people keep them."""
 
 import logging
+import os
 import unicodedata
 
 import numpy as np
@@ -10,6 +11,7 @@ from torchvision.datasets import ImageFolder
 
 from zfrepro.data.sources import SourceError, open_source
 from zfrepro.data.sources.folder import read_folder, stratified_split
+from zfrepro.data.sources.imagenet import read_imagenet
 from zfrepro.data.sources.tree import Found
 
 
@@ -32,16 +34,18 @@ def test_equals_torchvisions_image_folder(tmp_path):
 
 @pytest.mark.parametrize("name", ["val", "valid", "Validation", "test"])
 def test_the_validation_folder_has_many_names(tmp_path, name):
-    write_tree(tmp_path, {"train/a/1.jpg": b"1", f"{name}/a/2.jpg": b"22"})
+    write_tree(tmp_path, {"train/a/1.jpg": b"1", "train/b/1.jpg": b"1", f"{name}/a/2.jpg": b"22"})
     assert read(tmp_path).splits["val"].paths == [f"{name}/a/2.jpg"]
 
 
 def test_val_comes_before_test(tmp_path):
-    write_tree(tmp_path, {"train/a/1.jpg": b"1", "test/a/2.jpg": b"2", "val/a/3.jpg": b"3"})
-    assert read(tmp_path).splits["val"].paths == ["val/a/3.jpg"]
+    files = ("train/a/1.jpg", "train/b/1.jpg", "test/a/2.jpg", "val/a/3.jpg")
+    source = read(write_tree(tmp_path, dict.fromkeys(files, b"1")))
+    assert source.splits["val"].paths == ["val/a/3.jpg"]
+    assert source.left_out == {"folder test/": 1}
 
 
-def test_odd_names_hidden_files_and_suffixes(tmp_path, caplog):
+def test_odd_names_hidden_files_and_suffixes(tmp_path):
     files = {
         "train/猫/снимок 1.JPG": jpeg(0),
         "train/猫/deeper/im\nage.Png": jpeg(1),
@@ -55,28 +59,37 @@ def test_odd_names_hidden_files_and_suffixes(tmp_path, caplog):
         "val/猫/a.jpeg": jpeg(4),
         "val/é/a.jpeg": jpeg(5),
     }
-    with caplog.at_level(logging.WARNING):
-        source = read(write_tree(tmp_path, files))
+    source = read(write_tree(tmp_path, files))
     assert [id_ for id_, _ in source.classes] == ["é", "猫"]
     assert sorted(source.splits["train"].paths) == [
         "train/é/1.jpg",
         "train/猫/deeper/im\nage.Png",
         "train/猫/снимок 1.JPG",
     ]
-    assert "1 .db, 1 .txt" in caplog.text
+    assert source.left_out == {"hidden": 3, ".txt": 1, "Thumbs.db": 1}
 
 
 def test_a_class_may_be_spelled_in_either_unicode_form(tmp_path):
     composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
     assert composed != decomposed
-    write_tree(tmp_path, {f"train/{composed}/1.jpg": b"1", f"val/{decomposed}/2.jpg": b"2"})
-    source = read(tmp_path)
-    assert [id_ for id_, _ in source.classes] == [composed]
+    files = (f"train/{composed}/1.jpg", "train/tea/1.jpg", f"val/{decomposed}/2.jpg")
+    source = read(write_tree(tmp_path, dict.fromkeys(files, b"1")))
+    assert [id_ for id_, _ in source.classes] == [composed, "tea"]
     assert source.splits["val"].labels.tolist() == [0]
 
 
+def test_two_spellings_of_one_class_are_one_class(tmp_path, caplog):
+    names = [unicodedata.normalize(form, "café") for form in ("NFC", "NFD")]
+    files = [f"{split}/{name}/1.jpg" for split in ("train", "val") for name in (*names, "tea")]
+    source = read(write_tree(tmp_path, dict.fromkeys(files, b"1")))
+    assert [id_ for id_, _ in source.classes] == [names[0], "tea"]
+    assert source.splits["train"].labels.tolist() == [0, 0, 1]
+    assert "its other spelling are read as one class" in caplog.text
+
+
 def test_names_that_are_no_unicode_are_read(tmp_path):
-    write_tree(tmp_path, {"train/a/1.jpg": b"1", "val/a/1.jpg": b"1"})
+    files = ("train/a/1.jpg", "train/b/1.jpg", "val/a/1.jpg")
+    write_tree(tmp_path, dict.fromkeys(files, b"1"))
     raw = bytes(tmp_path / "train" / "a") + b"/\xff\xfe.jpg"
     with open(raw, "wb") as file:  # noqa: PTH123  the point is a name of bytes
         file.write(b"odd")
@@ -160,6 +173,128 @@ def test_a_missing_root_says_what_to_set_and_fetch(name, root, monkeypatch, tmp_
         open_source({**data, "val_share": 0.1, "split_seed": 0})
     assert "data.root" in str(error.value)
     assert f"ZFREPRO_{name.upper()}" in str(error.value)
+
+
+def write(root, *paths):
+    return write_tree(root, {path: path.encode() for path in paths})
+
+
+@pytest.mark.parametrize(
+    ("train", "val"),
+    [
+        ("train/train", "val/val"),
+        ("part_train/part_train", "part_test/part_test"),
+        ("training_set", "test_set"),
+        ("archive/train", "archive/val"),
+        ("train2017", "val2017"),
+        ("sets/shapes/Train", "sets/shapes/Test"),
+    ],
+)
+def test_folders_doubled_by_unzipping_are_no_classes(tmp_path, train, val):
+    found = write(tmp_path, *(f"{part}/{c}/1.jpg" for part in (train, val) for c in "ab"))
+    write(tmp_path, f"{train}/../notes.txt")
+    source = read(found)
+    assert [id_ for id_, _ in source.classes] == ["a", "b"]
+    assert source.splits["train"].paths == [f"{train}/{c}/1.jpg" for c in "ab"]
+    assert source.splits["val"].paths == [f"{val}/{c}/1.jpg" for c in "ab"]
+
+
+@pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        (["images/Persian_1.jpg", "annotations/list.txt"], "one class alone, images .*Persian_1"),
+        (["train/train/tabby.0.jpg", "test/test/0.jpg"], "one class alone, train"),
+        (["train/tabby.0.jpg", "val/tabby.1.jpg"], "train holds 1 images .*and no class folders"),
+        (
+            ["a.jpg", "b.jpg", "labels.csv"],
+            r"holds 2 images \(such as a.jpg\) and no class folders",
+        ),
+        (["valid/a/1.jpg", "test/a/1.jpg"], "holds test, valid and no train/"),
+        (["train_1/a/1.jpg", "train_2/a/1.jpg", "val_1/a/1.jpg"], "train_1, train_2: rename"),
+        (["a/1.jpg", "b/1.jpg", "set/a/1.jpg", "set/b/1.jpg"], "set holds folders named as"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(tmp_path, paths, message):
+    with pytest.raises(SourceError, match=message):
+        read(write(tmp_path, *paths))
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    source = read(write(tmp_path, *(f"{c}/{i}.jpg" for c in ("bus", "train") for i in range(3))))
+    assert [id_ for id_, _ in source.classes] == ["bus", "train"]
+
+
+def test_a_network_storages_thumbnails_are_no_images(tmp_path):
+    small_tree(tmp_path)
+    expected = read(tmp_path).identity()
+    litter = (
+        "@eaDir/cat/S.jpg",
+        "cat/@eaDir/0000.jpg/S.jpg",
+        "cat/.thumbnails/0.jpg",
+        "cat/x/Thumbs.db",
+    )
+    write(tmp_path / "train", *litter, "__MACOSX/cat/._0000.jpg", "cat/.AppleDouble/0000.jpg")
+    (tmp_path / "train" / "lost+found").mkdir()
+    source = read(tmp_path)
+    assert source.identity() == expected
+    assert source.left_out["@eaDir"] == 2
+
+
+def test_links_that_lead_nowhere_or_back_are_named(tmp_path):
+    small_tree(tmp_path)
+    link = tmp_path / "train" / "dog" / "more"
+    for target, message in (
+        ("..", "train/dog/more/cat leads to .*train/cat, which is read|dog/more leads to .*train,"),
+        ("../cat", "more leads to .*train/cat|train/cat leads to .*more"),
+        ("../../val/cat", "leads to .*, which is read already: remove the link"),
+        ("/nowhere", "dog/more is a link that leads nowhere"),
+    ):
+        link.symlink_to(target)
+        with pytest.raises(SourceError, match=message):
+            read(tmp_path)
+        link.unlink()
+    (tmp_path / "train" / "fox").symlink_to("/nowhere")
+    with pytest.raises(SourceError, match="fox is a link that leads nowhere"):
+        read(tmp_path)
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    small_tree(tmp_path)
+    scandir = os.scandir
+
+    def refuse(folder):
+        if str(folder).endswith("train/dog"):
+            raise PermissionError(13, "Permission denied", folder)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(SourceError, match=r"train/dog cannot be read \(Permission denied\)"):
+        read(tmp_path)
+
+
+def test_tiny_imagenet_is_read(tmp_path):
+    ids = ("n01443537", "n01629819")
+    files = {f"train/{id_}/images/{id_}_{i}.JPEG": jpeg(i) for id_ in ids for i in range(2)}
+    files |= {f"train/{id_}/{id_}_boxes.txt": b"" for id_ in ids}
+    files |= {f"val/images/val_{i}.JPEG": jpeg(9 + i) for i in range(3)}
+    rows = [f"val_{i}.JPEG\t{ids[(i + 1) % 2]}\t0\t32\t44\t62\n" for i in range(3)]
+    files["val/val_annotations.txt"] = "".join(rows).encode()
+    files["words.txt"] = (
+        b"n01443537\tgoldfish, Carassius auratus\nn01629819\tEuropean fire salamander\n"
+    )
+    write_tree(tmp_path, files)
+    for source in (read(tmp_path), read_imagenet(tmp_path)):
+        assert source.classes[0] == ("n01443537", "goldfish, Carassius auratus")
+        assert source.splits["train"].labels.tolist() == [0, 0, 1, 1]
+        found = dict(zip(source.splits["val"].paths, source.splits["val"].labels, strict=True))
+        assert found == {
+            "val/images/val_0.JPEG": 1,
+            "val/images/val_1.JPEG": 0,
+            "val/images/val_2.JPEG": 1,
+        }
+    (tmp_path / "val" / "val_annotations.txt").write_text("val_0.JPEG\tn01443537\n")
+    with pytest.raises(SourceError, match=r"val: no label of val_"):
+        read(tmp_path)
 
 
 def test_an_unknown_source_names_the_known(tmp_path):

@@ -1,6 +1,5 @@
 """ImageNet 2012 in the layouts in which it is kept, against torchvision's reader."""
 
-import io
 import shutil
 import tarfile
 from pathlib import Path
@@ -10,8 +9,9 @@ from imagenet_archives import WNIDS, devkit_files, tar_of, train_files, val_file
 from pictures import jpeg, write_tree
 from torchvision.datasets import ImageNet
 from torchvision.datasets import imagenet as torchvision_imagenet
+from transfer_archives import tar_with
 
-from zfrepro.data.sources import SourceError, tars
+from zfrepro.data.sources import SourceError, open_source, tars
 from zfrepro.data.sources.imagenet import read_imagenet
 
 
@@ -142,22 +142,89 @@ def test_a_compressed_archive_is_refused(archives):
         read_imagenet(archives)
 
 
-def test_names_in_an_archive_lead_nowhere(tmp_path):
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for name in ("../../evil.JPEG", "/etc/evil2.JPEG", "снимок" * 30 + ".JPEG", "._a.JPEG"):
-            member = tarfile.TarInfo(name)
-            member.size = 5
-            tar.addfile(member, io.BytesIO(b"pixel"))
-        link = tarfile.TarInfo("link.JPEG")
-        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
-        tar.addfile(link)
-    archive = tmp_path / "a.tar"
-    archive.write_bytes(buffer.getvalue())
-    members = tars.images(archive)
-    assert [m.name for m in members] == ["evil.JPEG", "evil2.JPEG", "снимок" * 30 + ".JPEG"]
-    content = archive.read_bytes()
+def test_names_in_any_alphabet_are_read_in_place(tmp_path):
+    names = ("снимок" * 30 + ".JPEG", "._a.JPEG", "__MACOSX/b.JPEG", "n0/c.JPEG")
+    (tmp_path / "a.tar").write_bytes(tar_of(dict.fromkeys(names, b"pixel")))
+    members = tars.images(tmp_path / "a.tar")
+    assert [(m.group, m.name) for m in members] == [("", names[0]), ("n0", "c.JPEG")]
+    content = (tmp_path / "a.tar").read_bytes()
     assert {content[m.offset : m.offset + m.size] for m in members} == {b"pixel"}
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"name": "../../evil.JPEG"},
+        {"name": "/etc/evil.JPEG"},
+        {"name": "a.JPEG", "type": tarfile.SYMTYPE, "linkname": "/etc/passwd"},
+        {"name": "a.JPEG", "type": tarfile.LNKTYPE, "linkname": "b.JPEG"},  # an image less
+    ],
+)
+def test_an_archive_that_leads_elsewhere_is_refused(tmp_path, member):
+    (tmp_path / "a.tar").write_bytes(tar_with(**member))
+    with pytest.raises(SourceError, match=r"a\.tar is refused"):
+        tars.images(tmp_path / "a.tar")
+
+
+@pytest.mark.parametrize("split", ["train", "val", "both"])
+def test_tars_packed_anew_from_folders(archives, split):
+    expected = {each: contents(read_imagenet(archives), each) for each in ("train", "val")}
+    val = {
+        f"val/{WNIDS[label]}/{name}": content for name, (content, label) in expected["val"].items()
+    }
+    train = {
+        f"train/{wnid}/{name}": content
+        for wnid, members in train_files().items()
+        for name, content in members.items()
+    }
+    for name, packed in (("train", train), ("val", val)):
+        if split in (name, "both"):
+            (archives / f"ILSVRC2012_img_{name}.tar").write_bytes(tar_of(packed))
+    if split == "both":  # the folders tell the labels
+        (archives / "ILSVRC2012_devkit_t12.tar.gz").unlink()
+    source = read_imagenet(archives)
+    assert {each: contents(source, each) for each in ("train", "val")} == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("meta.bin", b"", r"meta\.bin is damaged.*remove it"),
+        ("meta.bin", b"404: not found", r"meta\.bin is damaged.*remove it"),
+        ("ILSVRC2012_devkit_t12/readme.txt", b"", "devkit_t12 is not the whole development kit"),
+        ("LOC_val_solution.csv", b"ImageId,Label\na,n01440764\n", "lacks the columns ImageId and"),
+        ("LOC_val_solution.csv", b"ImageId,PredictionString\na,\n", r"csv, line 2: no class"),
+        ("LOC_val_solution.csv", b"", r"csv lacks the columns"),
+        ("LOC_val_solution.csv", b"\xff\xfea", r"csv is no text"),
+        ("LOC_synset_mapping.txt", b"n01440764", r"mapping\.txt, line 1: 'n01440764' has one"),
+    ],
+)
+def test_a_damaged_table_is_named(archives, name, content, message):
+    (archives / "ILSVRC2012_devkit_t12.tar.gz").unlink()
+    write_tree(archives, {name: content})
+    with pytest.raises(SourceError, match=message):
+        read_imagenet(archives)
+
+
+def test_labels_with_a_byte_order_mark(archives):
+    expected = read_imagenet(archives)
+    (archives / "ILSVRC2012_devkit_t12.tar.gz").unlink()
+    names, ids = dict(expected.classes), [id_ for id_, _ in expected.classes]
+    labels = {name: ids[label] for name, (_, label) in contents(expected, "val").items()}
+    rows = "".join(f"{Path(name).stem},{id_} 1 2 3 4\r\n" for name, id_ in labels.items())
+    (archives / "LOC_val_solution.csv").write_text(
+        f"ImageId,PredictionString\r\n{rows}", "utf-8-sig"
+    )
+    mapping = "".join(f"{id_} {name}\r\n" for id_, name in names.items())
+    (archives / "LOC_synset_mapping.txt").write_text(mapping, "utf-16")
+    assert read_imagenet(archives).identity() == expected.identity()
+
+
+def test_a_folder_around_the_set_is_no_set(unpacked):
+    root = Path(unpacked["train"].root)
+    shutil.move(root, root.with_name("moved"))
+    shutil.move(root.with_name("moved"), root / "imagenet")
+    assert len(read_imagenet(root).classes) == 3
 
 
 def test_a_kit_without_its_table_is_an_error(archives):
@@ -167,8 +234,14 @@ def test_a_kit_without_its_table_is_an_error(archives):
         read_imagenet(archives)
 
 
+def test_a_part_of_imagenet_is_said_to_be_one(archives, caplog):
+    open_source({"name": "imagenet", "root": archives})
+    assert "9 and 5 images of 3 classes here, and 1,281,167 and 50,000 images of" in caplog.text
+
+
 def test_annotations_are_found(unpacked):
     root = Path(unpacked["train"].root)
-    assert read_imagenet(root).annotations is None
+    write_tree(root, {"annotations/n01440764/a.xml": b"<annotation/>"})
+    assert read_imagenet(root).annotations is None  # half a million of them, as published
     write_tree(root, {"annotations/train.parquet": jpeg(0)})
     assert read_imagenet(root).annotations == root / "annotations"

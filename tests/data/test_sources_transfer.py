@@ -2,6 +2,8 @@
 
 import logging
 import shutil
+import tarfile
+import zipfile
 
 import numpy as np
 import pytest
@@ -26,6 +28,7 @@ from zfrepro.data.sources.archives import unpack
 from zfrepro.data.sources.caltech import read_caltech101, read_caltech256
 from zfrepro.data.sources.voc import objects_of, read_voc2012
 
+XML = b'<?xml version="1.0" encoding="%s"?>'
 READERS = {
     "caltech101": (read_caltech101, write_caltech101),
     "caltech256": (read_caltech256, write_caltech256),
@@ -79,7 +82,8 @@ def test_caltech101_from_the_tar_alone(tmp_path):
 
 def test_caltech256_leaves_out_what_the_published_counts_leave_out(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
-        source = read_caltech256(write_caltech256(tmp_path), download=False)
+        root = write_caltech256(tmp_path)
+        source = open_source({"name": "caltech256", "root": root, "download": False})
     assert [id_ for id_, _ in source.classes] == [
         "001.ak47",
         "056.dog",
@@ -91,8 +95,8 @@ def test_caltech256_leaves_out_what_the_published_counts_leave_out(tmp_path, cap
     assert len(paths) == 7
     assert not [path for path in paths if "greg" in path or "RENAME2" in path]
     assert "1 of 056.dog" in caplog.text
-    assert "1 without suffix" in caplog.text
-    assert "7 images here, and 30607 as published" in caplog.text
+    assert source.left_out == {"without suffix": 1}
+    assert "7 images of 4 classes here, and 30,607 images of 257 classes as pub" in caplog.text
 
 
 def test_voc_lists_flags_and_labels(tmp_path):
@@ -145,7 +149,25 @@ def test_an_object_without_flags_is_not_difficult(tmp_path):
         ("JPEGImages/2007_000027.jpg", None, "2007_000027.jpg is in the lists and not there"),
         ("ImageSets/Main/val.txt", None, r"val.txt is not there: set sets\.voc2012\.root"),
         ("ImageSets/Main/cat_val.txt", lambda _: b"", "cat_val.txt says nothing of image '2009"),
-        ("ImageSets/Main/cat_train.txt", lambda b: b[:-6], "cat_train.txt is cut off"),
+        ("ImageSets/Main/cat_train.txt", lambda b: b[:-6], "cat_train.txt, line 3: nothing is no"),
+        ("ImageSets/Main/cat_train.txt", lambda b: b.replace(b" 1", b" 2"), "line 1: 2 is no flag"),
+        ("ImageSets/Main/val.txt", lambda _: b"\xe9\n", r"val\.txt is no text"),
+        ("Annotations/2008_000002.xml", lambda b: XML % b"x-no" + b, "0002.xml is cut off or no"),
+        (
+            "Annotations/2008_000002.xml",
+            lambda b: XML % b"big5" + b,
+            "0002.xml is cut off or no",
+        ),
+        (
+            "Annotations/2008_000002.xml",
+            lambda b: b.replace(b"difficult>1", b"difficult>2"),
+            "0002.xml has an object with difficult '2'",
+        ),
+        (
+            "Annotations/2008_000002.xml",
+            lambda b: b.replace(b">cat<", b">x/../../y<"),
+            r"0002.xml has an object named 'x/\.\./\.\./y'",
+        ),
     ],
 )
 def test_a_damaged_voc_tree_names_the_file(voc, name, change, message):
@@ -155,6 +177,28 @@ def test_a_damaged_voc_tree_names_the_file(voc, name, change, message):
         (voc / name).write_bytes(change(content))
     with pytest.raises(SourceError, match=message):
         read_voc2012(voc, download=False)
+
+
+def test_voc_lists_and_images_as_others_have_repacked_them(voc):
+    expected = read_voc2012(voc, download=False)
+    apple = b"\0\5\x16\7\0\2\0\0Mac OS X        \xb0\x81"
+    for path in [path for path in voc.rglob("*.*") if path.is_file()]:
+        path.with_name(f"._{path.name}").write_bytes(apple)
+        if path.suffix == ".txt":
+            path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    lists = voc / "ImageSets" / "Main"
+    (lists / "cat_val.txt").write_text((lists / "cat_val.txt").read_text("utf-8-sig"), "utf-16")
+    source = read_voc2012(voc, download=False)
+    assert source.identity() == expected.identity()
+    (voc / "JPEGImages" / "2008_000002.jpg").rename(voc / "JPEGImages" / "2008_000002.JPG")
+    assert read_voc2012(voc, download=False).splits["train"].paths[0].endswith("2.JPG")
+
+
+def test_a_word_for_no_flag_is_none(tmp_path):
+    path = tmp_path / "a.xml"
+    content = annotation("a", [("cat", False), ("dog", True)])
+    path.write_bytes(content.replace(b"difficult>0", b"difficult>Unspecified"))
+    assert objects_of(path) == {"cat": 1, "dog": 0}
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -225,20 +269,62 @@ def test_an_unpacking_that_was_killed_is_begun_anew(tmp_path):
     ]  # fmt: skip
 
 
+FOLDER = "256_ObjectCategories"
+TAR = {
+    "up": {"name": "../outside.jpg"},
+    "deep and up": {"name": f"{FOLDER}/../../outside.jpg"},
+    "absolute": {"name": "/outside.jpg"},
+    "symbolic link": {"name": f"{FOLDER}/a", "type": tarfile.SYMTYPE, "linkname": "/etc/passwd"},
+    "link within": {"name": f"{FOLDER}/a", "type": tarfile.SYMTYPE, "linkname": "b"},
+    "hard link to nothing": {"name": f"{FOLDER}/a", "type": tarfile.LNKTYPE, "linkname": "none"},
+    "pipe": {"name": f"{FOLDER}/a", "type": tarfile.FIFOTYPE},
+    "device": {"name": f"{FOLDER}/a", "type": tarfile.CHRTYPE},
+}
+ZIP = {
+    "up": {"filename": "../outside.jpg"},
+    "absolute": {"filename": "/outside.jpg"},
+    "symbolic link": {"filename": f"{FOLDER}/a", "external_attr": 0o120777 << 16},
+    "encrypted": {"filename": f"{FOLDER}/a", "flag_bits": 1},
+}
+
+
+def hostile_tar(path, member):
+    path.write_bytes(tar_with(**member))
+
+
+def hostile_zip(path, member):
+    """Also under a name that says tar: the content tells."""
+    info = zipfile.ZipInfo(member["filename"])
+    info.external_attr = member.get("external_attr", 0)
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr(info, b"x")
+    if "flag_bits" in member:
+        content = bytearray(path.read_bytes())
+        content[6] = content[content.index(b"PK\1\2") + 8] = 1
+        path.write_bytes(content)
+
+
 @pytest.mark.parametrize(
-    "member",
-    [
-        {"name": "../outside.jpg"},
-        {"name": "256_ObjectCategories/a", "type": b"2", "linkname": "/etc/passwd"},
-    ],
+    ("write", "member"),
+    [*((hostile_tar, each) for each in TAR.values()), *((hostile_zip, e) for e in ZIP.values())],
+    ids=[*(f"tar: {name}" for name in TAR), *(f"zip: {name}" for name in ZIP)],
 )
-def test_a_hostile_archive_is_refused(tmp_path, member):
+def test_a_hostile_archive_is_refused(tmp_path, write, member):
     inside = tmp_path / "inside"
     inside.mkdir()
-    (inside / "256_ObjectCategories.tar").write_bytes(tar_with(**member))
-    with pytest.raises(SourceError, match=r"256_ObjectCategories\.tar is refused"):
-        unpack(inside / "256_ObjectCategories.tar", inside / "256_ObjectCategories")
+    write(inside / f"{FOLDER}.tar", member)
+    with pytest.raises(SourceError, match=rf"{FOLDER}\.tar is refused: "):
+        unpack(inside / f"{FOLDER}.tar", inside / FOLDER)
     assert not (tmp_path / "outside.jpg").exists()
+    assert not (inside / FOLDER).exists()
+
+
+def test_a_zip_is_read_whatever_its_name(tmp_path):
+    with zipfile.ZipFile(tmp_path / "101_ObjectCategories.tar.gz", "w") as packed:
+        for name, content in caltech101_files().items():
+            packed.writestr(name, content)
+        packed.writestr("__MACOSX/101_ObjectCategories/accordion/._image_0001.jpg", b"\0\5")
+    assert len(read_caltech101(tmp_path, download=False).splits["all"]) == 7
 
 
 def test_an_archive_of_something_else_is_named(tmp_path):

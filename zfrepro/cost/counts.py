@@ -6,7 +6,7 @@ from functools import cached_property
 from math import prod
 from typing import Any
 
-from zfrepro.data.sources.sizes import Size
+from zfrepro.data.sources.published import Size
 from zfrepro.models import geometry
 
 Config = Mapping[str, Any]

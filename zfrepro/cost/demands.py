@@ -13,7 +13,7 @@ from zfrepro.analysis.invariance import KINDS, transformations
 from zfrepro.analysis.occlusion import Square
 from zfrepro.analysis.strongest import COUNT
 from zfrepro.cost.counts import FLOAT, Net
-from zfrepro.data.sources.sizes import Size
+from zfrepro.data.sources.published import Size
 from zfrepro.transfer.classifiers import PARTS
 
 PROJECTION = 2  # passes: the way up through the window and the way down

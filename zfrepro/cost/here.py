@@ -18,7 +18,7 @@ from zfrepro.cost import evaluating, images, preparing, training
 from zfrepro.cost.counts import CROPS
 from zfrepro.cost.rows import Row, families
 from zfrepro.cost.speed import Speed
-from zfrepro.data.sources.sizes import Size
+from zfrepro.data.sources.published import Size
 from zfrepro.data.store import PreparedSet
 from zfrepro.transfer import overlap
 

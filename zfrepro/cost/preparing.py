@@ -65,5 +65,5 @@ def _files(shape: tuple[int, int], root: Path, images: int) -> FileListing:
     root.mkdir(parents=True)
     for name, pixels in zip(noise.paths, noise.images, strict=True):
         Image.fromarray(pixels).resize((width, height)).save(root / name, "JPEG", quality=90)
-    sizes = [(root / name).stat().st_size for name in noise.paths]
-    return FileListing(noise.paths, noise.labels, root, np.array(sizes, dtype=np.int64))
+    sizes = np.array([(root / name).stat().st_size for name in noise.paths], dtype=np.int64)
+    return FileListing(noise.paths, noise.labels, root, sizes, np.zeros_like(sizes))

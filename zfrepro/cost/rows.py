@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zfrepro.cost.counts import Net, Work
-from zfrepro.data.sources.sizes import Size
+from zfrepro.data.sources.published import Size
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from zfrepro.cost import counts, done, gpus
 from zfrepro.cost.rows import Row
 from zfrepro.cost.speed import Speed
 from zfrepro.cost.table import DONE, TO_DO, Line
-from zfrepro.data.sources.sizes import Size, size_of
+from zfrepro.data.sources.published import Size
+from zfrepro.data.sources.sizes import size_of
 
 PROCESS = 2.0  # seconds of a stage that starts Python and a few libraries
 LOADING = 5.0  # seconds to load PyTorch, Lightning and MLflow, where that is not measured

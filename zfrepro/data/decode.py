@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 Pixels = NDArray[np.uint8]
 
@@ -21,7 +21,18 @@ FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 # raster formats only: Pillow would hand PostScript to another program
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", "AVIF")
+MEMORY = 1 << 29  # bytes that an image may take while it is decoded
+PER_PIXEL = {"WEBP": 17, "AVIF": 14}  # bytes, as measured; others take 4 for RGB and 4 before it
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY  # cameras' profiles exceed 1 MB
+# how files begin that are taken for images, and what they are
+FOREIGN = {
+    b"version https://git-lfs": "a pointer of Git LFS: `git lfs pull` fetches the image",
+    b"<!doctype html": "a web page", b"<html": "a web page", b"<svg": "SVG, a drawing",
+    b"%pdf": "a PDF", b"8bps": "a Photoshop file", b"\0\0\0\x0cjp": "JPEG 2000, which is not read",
+    b"pk\3\4": "a zip archive", b"\x1f\x8b": "a gzip archive",
+}  # fmt: skip
+HEIC = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc")
 LONGEST = 8  # in short sides, of what is resized; the centre crop needs one
 
 
@@ -41,7 +52,7 @@ def decode(content: bytes | Pixels) -> Decoded:
     """The image in a file's bytes, or in pixels (H, W) or (H, W, 3), as RGB.
 
     Raises:
-        BadImageError: no bytes, no image, a truncated one, or one too large to be true.
+        BadImageError: no bytes, no image, a truncated one, or one larger than `MEMORY` allows.
     """
     if isinstance(content, np.ndarray):
         image = Image.fromarray(content)
@@ -51,10 +62,13 @@ def decode(content: bytes | Pixels) -> Decoded:
     try:
         with warnings.catch_warnings(action="ignore"):  # of broken EXIF, large images, palettes
             image = Image.open(io.BytesIO(content), formats=FORMATS)
+            _check_pixels(image)
             image.load()
             return Decoded(to_rgb(image), image.format, image.mode)
     except (MemoryError, BadImageError):
         raise
+    except UnidentifiedImageError as error:
+        raise BadImageError(f"not an image{_foreign(content)}") from error
     except Exception as error:  # a damaged file makes a decoder raise almost anything
         raise BadImageError(_reason(error)) from error
 
@@ -70,6 +84,25 @@ def fit(image: Image.Image, size: int, filter_name: str) -> Image.Image:
         image = image.resize(scaled, FILTERS[filter_name])
     left, top = round((scaled[0] - size) / 2), round((scaled[1] - size) / 2)
     return image.crop((left, top, left + size, top + size))
+
+
+def _check_pixels(image: Image.Image) -> None:
+    """As the header states them: no pixel has been decoded yet."""
+    pixels = image.width * image.height
+    most = MEMORY // PER_PIXEL.get(image.format or "", 5 if image.mode == "RGB" else 9)
+    if pixels > most:
+        raise BadImageError(
+            f"too large: {image.width} x {image.height} are {pixels:,} pixels, of {most:,} at most "
+            f"for {image.format}"
+        )
+
+
+def _foreign(content: bytes) -> str:
+    """What a file is that is no image, where that can be told, after a colon."""
+    if content[4:12] in HEIC:
+        return ": HEIC, which is not read: save it as JPEG"
+    begin = content[:64].lstrip(b"\xef\xbb\xbf \r\n").lower()
+    return next((f": {name}" for start, name in FOREIGN.items() if begin.startswith(start)), "")
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -105,8 +138,6 @@ def _shorten(image: Image.Image) -> Image.Image:
 
 def _reason(error: Exception) -> str:
     message = str(error) or type(error).__name__
-    if isinstance(error, UnidentifiedImageError):
-        return "not an image"
     if "truncated" in message.lower():
         return f"truncated: {message}"
     if isinstance(error, Image.DecompressionBombError):

@@ -2,9 +2,10 @@
 
 import hashlib
 import os
+import stat
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Self
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Pixels = NDArray[np.uint8]
 Presence = NDArray[np.int8]  # (images, classes): 1 present, 0 as a difficult object, -1 absent
+
+LARGEST = 1 << 29  # bytes of an image's file
 
 
 class SourceError(OSError):
@@ -50,23 +53,36 @@ class Listing(ABC):
     def identity(self) -> str:
         """Digest of what a look at the listing tells: another set has another one."""
 
+    def stamp(self) -> str:
+        """Digest of when the files were last changed; empty where `identity` sees the contents."""
+        return ""
+
 
 @dataclass(frozen=True)
 class FileListing(Listing):
-    """Image files below `root`; `sizes` in bytes."""
+    """Image files below `root`; `sizes` in bytes, `changed` in ns.
+
+    The latter are the times of the inodes, which no copying tool sets back.
+    """
 
     root: Path
     sizes: Ints
+    changed: Ints
 
     def read(self, i: int) -> bytes:
-        return (self.root / self.paths[i]).read_bytes()
+        return read_file(self.root / self.paths[i])
 
     def part(self, start: int, stop: int) -> Self:
         cut = slice(start, stop)
-        return type(self)(self.paths[cut], self.labels[cut], self.root, self.sizes[cut])
+        return type(self)(
+            self.paths[cut], self.labels[cut], self.root, self.sizes[cut], self.changed[cut]
+        )
 
     def identity(self) -> str:
         return _digest(self.paths, self.labels, self.sizes)
+
+    def stamp(self) -> str:
+        return _digest([], self.changed)
 
 
 @dataclass(frozen=True)
@@ -78,6 +94,7 @@ class TarListing(Listing):
     sizes: Ints
 
     def read(self, i: int) -> bytes:
+        _check_size(int(self.sizes[i]))
         return os.pread(_descriptor(self.archive), int(self.sizes[i]), int(self.offsets[i]))
 
     def part(self, start: int, stop: int) -> Self:
@@ -88,6 +105,9 @@ class TarListing(Listing):
 
     def identity(self) -> str:
         return _digest(self.paths, self.labels, self.sizes)
+
+    def stamp(self) -> str:
+        return f"{self.archive.stat().st_ctime_ns}"
 
 
 @dataclass(frozen=True)
@@ -116,7 +136,8 @@ class Source:
     `splits`, which are "train" and "val", or "all" where a protocol draws its own.
     `objects`, where an image may show several classes, is for each split an int8 array (images,
     classes): 1 where a class is present, 0 where only as a difficult object, -1 where it is absent.
-    `annotations` is a folder of ground truth, where the source has one.
+    `annotations` is a folder with tables of ground truth, where the source has one.
+    `left_out` counts what lies among the images and is none, by its kind.
     """
 
     name: str
@@ -124,6 +145,7 @@ class Source:
     splits: Mapping[str, Listing]
     annotations: Path | None = None
     objects: Mapping[str, Presence] | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def first_split(self) -> str:
@@ -132,11 +154,37 @@ class Source:
     def identity(self) -> str:
         """Digest of classes, paths, labels and file sizes; no file is opened for it.
 
-        It misses a file that was replaced by another of the same name and size.
+        It is the same for a copy of the set, and for a file that was replaced by another of the
+        same name and size: that one `stamp` tells.
         """
         parts = [f"{split} {files.identity()}" for split, files in sorted(self.splits.items())]
         parts += [_digest([name], shown) for name, shown in sorted((self.objects or {}).items())]
         return hashlib.sha256("\n".join([repr(self.classes), *parts]).encode()).hexdigest()
+
+    def stamp(self) -> str:
+        """Another one where a file may have been changed since; a copy of the set has another."""
+        return " ".join(files.stamp() for _, files in sorted(self.splits.items()))
+
+
+def read_file(path: Path) -> bytes:
+    """The content of an image's file.
+
+    Raises:
+        OSError: it cannot be read, is larger than `LARGEST`, or is a pipe or a device, which would
+            never end.
+    """
+    # a pipe without a writer would keep us waiting already as it is opened
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError("no regular file")
+        _check_size(status.st_size)
+        return file.read()
+
+
+def _check_size(size: int) -> None:
+    if size > LARGEST:
+        raise OSError(f"{size:,} bytes, of {LARGEST:,} at most")
 
 
 @cache

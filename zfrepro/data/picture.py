@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from zfrepro.data.decode import BadImageError, Pixels, decode, fit
+from zfrepro.data.listing import read_file
 
 
 def load(path: Path) -> Image.Image:
@@ -16,7 +17,7 @@ def load(path: Path) -> Image.Image:
         ValueError: it holds no picture; names it.
     """
     try:
-        return decode(path.read_bytes()).image
+        return decode(read_file(path)).image
     except BadImageError as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
 

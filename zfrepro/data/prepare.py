@@ -31,12 +31,13 @@ from zfrepro.data.index import Merged, bad_files, good_rows, merge
 from zfrepro.data.listing import Listing, Source
 from zfrepro.data.shards import Recipe, Shard
 from zfrepro.data.store import PreparedSet, seal
-from zfrepro.files import atomic_path, atomic_write, digests, sync, write_json
+from zfrepro.files import LOCK_NAME, atomic_path, atomic_write, digests, sync, write_json
 from zfrepro.workers import worker_processes
 
 MANIFEST = "manifest.json"
 OBJECTS = "objects.parquet"
 ANNOTATIONS = "annotations"
+STAMP = "stamp"  # of the source's files, as they were prepared
 STORAGES = ("uint8", "jpeg")
 LISTED = 20  # bad images named in the error
 
@@ -65,6 +66,8 @@ def prepare(
 ) -> Manifest:
     """Prepares `source` in the folder `work`, or returns at once where that has been done.
 
+    What was made of files that have been changed since is made anew.
+
     Args:
         fingerprint: names the preparation; what `work` holds of another one is refused.
         config: what the manifest records as the configuration that asked for it.
@@ -81,6 +84,7 @@ def prepare(
     _check_choices(filter=(filter, FILTERS), storage=(storage, STORAGES))
     recipe = Recipe(image_size, filter, storage, jpeg_quality)
     _sweep(work)
+    _forget_changed(work, source.stamp())
     if (work / MANIFEST).is_file():
         return _finished(work, fingerprint, max_bad_share, config or {})
     _begin(work, source, recipe, fingerprint)
@@ -131,6 +135,21 @@ def _sweep(work: Path) -> None:
     for folder in (work, work / shards.FOLDER):
         for partial in folder.glob(".*.part"):
             partial.unlink()
+
+
+def _forget_changed(work: Path, stamp: str) -> None:
+    """Removes what was made of other files of the same names and sizes."""
+    noted = work / STAMP
+    if noted.is_file() and noted.read_text(encoding="utf-8") == stamp:
+        return
+    if noted.is_file():
+        log.warning("images have changed since they were prepared: they are prepared anew")
+        for path in work.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name not in (LOCK_NAME, STAMP):
+                path.unlink()
+    atomic_write(noted, stamp)
 
 
 def _finished(
@@ -269,12 +288,15 @@ def _mean_image(work: Path, source: Source, size: int, good: int) -> NDArray[np.
 
 
 def _copy_annotations(source: Source, work: Path) -> None:
+    """The tables of ground truth; published sets have a million other files beside them."""
     if source.annotations is None:
         return
     partial = work / f"{ANNOTATIONS}.part"
     for folder in (partial, work / ANNOTATIONS):
         shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(source.annotations, partial)
+    partial.mkdir()
+    for table in source.annotations.glob("*.parquet"):
+        shutil.copy(table, partial)
     partial.rename(work / ANNOTATIONS)
 
 

@@ -104,7 +104,12 @@ def write_results(
     """The devkit's files, `comp1_cls_<split>_<class>.txt`: an image's id and its confidence.
 
     Digits enough that the order of the confidences is that of `scores` (N, classes).
+
+    Raises:
+        ValueError: a class after which no file can be named.
     """
+    if strange := [name for name in names if "/" in name]:
+        raise ValueError(f"class {strange[0]!r}: no file of results can be named after it")
     ids = [Path(path).stem for path in paths]
     for name, column in zip(names, scores.T, strict=True):
         lines = [f"{i} {value:.9g}\n" for i, value in zip(ids, column.tolist(), strict=True)]

@@ -13,6 +13,7 @@ from zfrepro.data.sources.fashion_mnist import read_fashion_mnist
 from zfrepro.data.sources.folder import read_folder
 from zfrepro.data.sources.imagenet import read_imagenet
 from zfrepro.data.sources.imagenette import read_imagenette
+from zfrepro.data.sources.published import warn_of_difference
 from zfrepro.data.sources.rendered import (
     read_caltech_miniature,
     read_miniature,
@@ -52,4 +53,6 @@ def open_source(data: Mapping[str, Any]) -> Source:
     if data["name"] not in READERS:
         raise SourceError(f"data.name is {data['name']!r}; it can be {', '.join(READERS)}")
     read, keys = READERS[data["name"]]
-    return read(data["root"], **{key: data[key] for key in keys})
+    source = read(data["root"], **{key: data[key] for key in keys})
+    warn_of_difference(source)
+    return source

@@ -7,12 +7,14 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 from urllib.error import URLError
 
 from tqdm import tqdm
 
 from zfrepro import files
 from zfrepro.data.listing import SourceError
+from zfrepro.data.sources.members import tar_path, zip_path
 from zfrepro.data.sources.roots import existing_root
 
 BROKEN = (
@@ -79,7 +81,7 @@ def tree_of(published: Published, root: str | Path | None, *, download: bool) ->
 def unpack(archive: Path, folder: Path) -> Path:
     """`folder`, as `archive` (or an archive in it) holds it under that name.
 
-    What was cut off by a kill is begun anew; members that lead out of the folder are refused.
+    What was cut off by a kill is begun anew.
 
     Raises:
         SourceError: a damaged or hostile archive, or one without such a folder.
@@ -110,24 +112,51 @@ def _fetch(published: Published, base: Path) -> None:
 
 
 def _extract(archive: Path, tree: Path) -> None:
+    """What kind of archive it is, its content tells."""
     try:
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as packed:
-                packed.extractall(tree)  # noqa: S202  drops what would lead out of the folder
-            for inner in sorted(tree.rglob("[!.]*.tar.gz")):
-                _extract(inner, inner.parent)
-            return
-        with tarfile.open(archive) as tar:
-            bar = tqdm(tar, desc=f"unpacking {archive.name}", unit="file", disable=None)
-            for member in bar:
-                tar.extract(member, tree, filter="data")
-            _check_end(tar)
-    except tarfile.FilterError as error:
-        raise SourceError(f"{archive} is refused: {error}") from error
+        if _begins_as_zip(archive):
+            _unzip(archive, tree)
+        else:
+            _untar(archive, tree)
+    except SourceError:
+        raise
     except BROKEN as error:
         raise SourceError(
             f"{archive} is damaged or not whole ({error}): remove it and fetch it again"
         ) from error
+    except OSError as error:  # a full disk; two members of one name, one of them a folder
+        raise SourceError(f"{archive} cannot be unpacked to {tree} ({error})") from error
+
+
+def _unzip(archive: Path, tree: Path) -> None:
+    with zipfile.ZipFile(archive) as packed:
+        for member in packed.infolist():
+            if path := zip_path(member, archive):
+                with packed.open(member) as content:
+                    _write(content, tree / path)
+    for inner in sorted(tree.rglob("*.tar.gz")):
+        _extract(inner, inner.parent)
+
+
+def _untar(archive: Path, tree: Path) -> None:
+    with tarfile.open(archive) as tar:
+        for member in tqdm(tar, desc=f"unpacking {archive.name}", unit="file", disable=None):
+            path = tar_path(member, archive)
+            content = path and tar.extractfile(member)
+            if path and content:
+                _write(content, tree / path)
+        _check_end(tar)
+
+
+def _write(content: IO[bytes], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        shutil.copyfileobj(content, file, 1 << 20)
+
+
+def _begins_as_zip(archive: Path) -> bool:
+    with archive.open("rb") as file:
+        return file.read(4) == b"PK\3\4"
 
 
 def _check_end(tar: tarfile.TarFile) -> None:

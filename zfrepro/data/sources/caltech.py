@@ -6,7 +6,7 @@ from pathlib import Path
 
 from zfrepro.data.listing import Source
 from zfrepro.data.sources.archives import Published, tree_of
-from zfrepro.data.sources.tree import class_folders, file_listing, walk_classes, warn_of_empty
+from zfrepro.data.sources.tree import Walk, class_folders, file_listing, warn_of_empty
 
 BACKGROUNDS = ("BACKGROUND_Google", "257.clutter")
 
@@ -31,7 +31,6 @@ CALTECH256 = Published(
     md5="67b4f42ca05d46448c6bb8ecd2220f6d",
     page="https://data.caltech.edu/records/nyy15-4j048",
 )
-IMAGES = {"caltech101": 9144, "caltech256": 30607}  # the background classes with them
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ def read_caltech101(root: str | Path | None, *, download: bool) -> Source:
     Raises:
         SourceError: not there, not to be had, or damaged.
     """
-    return _whole(read_classes("caltech101", tree_of(CALTECH101, root, download=download)))
+    return read_classes("caltech101", tree_of(CALTECH101, root, download=download))
 
 
 def read_caltech256(root: str | Path | None, *, download: bool) -> Source:
@@ -51,7 +50,7 @@ def read_caltech256(root: str | Path | None, *, download: bool) -> Source:
     Raises:
         SourceError: as of `read_caltech101`.
     """
-    return _whole(read_classes("caltech256", tree_of(CALTECH256, root, download=download)))
+    return read_classes("caltech256", tree_of(CALTECH256, root, download=download))
 
 
 def read_classes(name: str, folder: Path) -> Source:
@@ -60,26 +59,21 @@ def read_classes(name: str, folder: Path) -> Source:
     The published numbers of images leave out what lies deeper (Caltech-256 has such a folder in
     `056.dog`), and what is no image (its `198.spider/RENAME2`).
     """
-    found = list(walk_classes(folder, folder))
+    walk = Walk(folder)
+    found = list(walk.classes(folder))
     direct = [image for image in found if len(Path(image.path).parts) == 2]
     deeper = Counter(image.id for image in found) - Counter(image.id for image in direct)
     if deeper:
         where = ", ".join(f"{count} of {id_}" for id_, count in sorted(deeper.items()))
         log.warning("%s: passed over images in folders within a class: %s", folder, where)
     ids = sorted({image.id for image in direct})
-    warn_of_empty(class_folders(folder), direct, folder)
+    warn_of_empty(dict(class_folders(folder)), direct, folder)
     classes = tuple((id_, readable(id_)) for id_ in ids)
-    return Source(name, classes, {"all": file_listing(direct, ids, folder, folder)})
+    listing = file_listing(direct, ids, folder, folder)
+    return Source(name, classes, {"all": listing}, left_out=walk.left_out)
 
 
 def readable(id_: str) -> str:
     """`ak47` of `001.ak47`, `water lilly` of `water_lilly`."""
     number, _, name = id_.rpartition(".")
     return (name if number.isdigit() else id_).replace("_", " ").replace("-", " ")
-
-
-def _whole(source: Source) -> Source:
-    images, published = len(source.splits["all"]), IMAGES[source.name]
-    if images != published:
-        log.warning("%s has %d images here, and %d as published", source.name, images, published)
-    return source

@@ -1,19 +1,23 @@
 """Any tree with a folder a class: `train/` and `val/`, or one tree that is split here."""
 
+import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 
 from zfrepro.data.listing import Source, SourceError
+from zfrepro.data.sources.meta import TINY_LABELS, read_tiny, validation
 from zfrepro.data.sources.roots import existing_root
 from zfrepro.data.sources.tree import (
     Found,
+    Walk,
     class_folders,
     file_listing,
-    walk_classes,
+    some,
+    unwrapped,
     warn_of_empty,
 )
 
@@ -46,24 +50,28 @@ def read_tree(
 
     Without a validation folder, `val_share` of each class (at least one image) is set apart,
     drawn from `split_seed`. A class folder without training images is left out, with a warning.
-    `names` may hold readable names of the classes.
+    `names` may hold readable names of the classes. Tiny ImageNet is read too, whose validation
+    images lie in one folder.
     """
-    train_folder = _subfolder(base, TRAIN) or base
-    # in a tree without train/, a folder named "test" is a class like any other
-    val_folder = _subfolder(base, VAL) if train_folder != base else None
-    train = list(walk_classes(base, train_folder))
-    if val_folder:
-        val = list(walk_classes(base, val_folder))
-    else:
-        train, val = stratified_split(train, val_share, split_seed)
+    walk = Walk(base)
+    train_folder, val_folder = _split_folders(walk)
+    train = list(walk.classes(train_folder))
     ids = sorted({image.id for image in train})
-    warn_of_empty(class_folders(train_folder), train, train_folder)
-    warn_of_empty(ids, val, val_folder or train_folder)
+    if val_folder is None:
+        train, val = stratified_split(train, val_share, split_seed)
+    elif (val_folder / TINY_LABELS).is_file():
+        meta = read_tiny(val_folder.parent, val_folder)
+        names, val = meta.names, validation(walk, val_folder, ids, meta)
+    else:
+        val = list(walk.classes(val_folder))
+    warn_of_empty(dict(class_folders(train_folder)), train, train_folder)
     splits = {
         "train": file_listing(train, ids, base, train_folder),
         "val": file_listing(val, ids, base, val_folder or train_folder),
     }
-    return Source(name, tuple((id_, names.get(id_, id_)) for id_ in ids), splits)
+    warn_of_empty(ids, val, val_folder or train_folder)
+    classes = tuple((id_, names.get(id_, id_)) for id_ in ids)
+    return Source(name, classes, splits, left_out=walk.left_out)
 
 
 def stratified_split(
@@ -91,7 +99,43 @@ def stratified_split(
     return train, val
 
 
-def _subfolder(root: Path, names: Iterable[str]) -> Path | None:
-    """The first of `names` that is a folder in `root`, in upper or lower case."""
-    folders = {name.lower(): path for name, path in class_folders(root).items()}
-    return next((folders[name] for name in names if name in folders), None)
+def _split_folders(walk: Walk) -> tuple[Path, Path | None]:
+    """The folders of training and of validation images; all class folders in one, and None.
+
+    Names may be longer where both are there: seg_train and seg_test, train2017 and val2017.
+    """
+    base = unwrapped(walk.root)
+    folders = dict(class_folders(base))
+    train, val = _called(folders, TRAIN), _called(folders, VAL)
+    if not (train and val):
+        longer = _called(folders, TRAIN, longer=True), _called(folders, VAL, longer=True)
+        train, val = longer if all(longer) else (train, val)
+    if train and (val or class_folders(train)):
+        used = {train, val}
+        walk.left_out.update(
+            f"folder {path.name}/" for path in folders.values() if path not in used
+        )
+        return unwrapped(train), val and unwrapped(val)
+    # in a tree without train/, a folder named "test" is a class like any other
+    if folders and all(name.lower() in TRAIN + VAL for name in folders):
+        raise SourceError(f"{base} holds {some(sorted(folders))} and no train/: {REMEDY}")
+    return base, None
+
+
+def _called(
+    folders: Mapping[str, Path], names: Sequence[str], *, longer: bool = False
+) -> Path | None:
+    """The folder of the first of `names` that one bears, in upper or lower case.
+
+    Raises:
+        SourceError: several longer names hold it.
+    """
+    for name in names:
+        pattern = rf"(.*[^a-z])?{name}([^a-z].*)?" if longer else name
+        found = [path for id_, path in folders.items() if re.fullmatch(pattern, id_.lower())]
+        if len(found) > 1:
+            several = ", ".join(path.name for path in found)
+            raise SourceError(f"{found[0].parent} holds {several}: rename the one to use to {name}")
+        if found:
+            return found[0]
+    return None

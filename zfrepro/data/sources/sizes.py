@@ -2,31 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from zfrepro.data.miniature.caltech import LAYOUTS
 from zfrepro.data.miniature.kinds import VOC_LIKE
 from zfrepro.data.sources import open_source
-from zfrepro.data.sources.fashion_mnist import NAMES
-from zfrepro.data.sources.imagenette import IMAGES
+from zfrepro.data.sources.published import PUBLISHED, Size, size
 
-
-class Size(NamedTuple):
-    """Training images, validation images and classes; a set in one split has it as `train`."""
-
-    train: int
-    val: int
-    classes: int
-
-
-PUBLISHED = {
-    "caltech101": Size(9_144, 0, 102),  # with BACKGROUND_Google
-    "caltech256": Size(30_607, 0, 257),  # with 257.clutter
-    "fashion_mnist": Size(60_000, 10_000, len(NAMES)),
-    "imagenet": Size(1_281_167, 50_000, 1000),  # the training and validation tars of ILSVRC2012
-    "imagenette": Size(IMAGES["train"], IMAGES["val"], 10),
-    "voc2012": Size(5_717, 5_823, 20),
-}
 SHAPES = {"fashion_mnist": (28, 28)}  # height and width of a typical file
 TYPICAL_SHAPE = (375, 500)  # of a photograph from the web, as most of ImageNet's
 
@@ -48,8 +30,7 @@ def size_of(data: Mapping[str, Any], root: Path | None) -> Size:
         return Size(data["train_images"], data["val_images"], len(VOC_LIKE))
     if data["name"] in PUBLISHED:
         return PUBLISHED[data["name"]]
-    source = open_source({**data, "root": root})
-    return Size(len(source.splits["train"]), len(source.splits["val"]), len(source.classes))
+    return size(open_source({**data, "root": root}))
 
 
 def shape_of(data: Mapping[str, Any]) -> tuple[int, int]:

@@ -1,7 +1,6 @@
 """Where the images lie inside tar archives, so that none has to be unpacked.
 
-Only names, offsets and sizes are taken from an archive: nothing is written, so no name in it
-can lead anywhere.
+Only names, offsets and sizes are taken from an archive: nothing is written.
 """
 
 import io
@@ -14,11 +13,15 @@ from typing import BinaryIO, NamedTuple, cast
 from tqdm import tqdm
 
 from zfrepro.data.listing import SourceError
-from zfrepro.data.sources.tree import SUFFIXES
+from zfrepro.data.sources.members import tar_path
+from zfrepro.data.sources.tree import is_image
 
 
 class Member(NamedTuple):
-    """A file in an archive: `size` bytes from byte `offset`; `group` names the inner archive."""
+    """A file in an archive: `size` bytes from byte `offset`.
+
+    `group` names the inner archive or, without one, the folder that the file lies in.
+    """
 
     group: str
     name: str
@@ -30,11 +33,11 @@ def images(archive: Path) -> list[Member]:
     """The images in `archive`, and in the tars in it (ImageNet has one a class).
 
     Raises:
-        SourceError: no tar, a compressed one, or one that ends too early.
+        SourceError: no tar, a compressed one, one that ends too early, or one with links.
     """
     with archive.open("rb") as file:
         try:
-            return list(_images(file, archive.name))
+            return list(_images(file, archive))
         except tarfile.TarError as error:
             raise SourceError(
                 f"{archive} is no whole, uncompressed tar ({error}): compare its md5 sum with the "
@@ -42,30 +45,26 @@ def images(archive: Path) -> list[Member]:
             ) from error
 
 
-def _images(file: BinaryIO, name: str) -> Iterator[Member]:
-    for member in tqdm(
-        _files(file), desc=f"indexing {name}", unit="member", leave=False, disable=None
-    ):
+def _images(file: BinaryIO, archive: Path) -> Iterator[Member]:
+    members = _files(file, archive)
+    bar = tqdm(members, f"indexing {archive.name}", unit="member", leave=False, disable=None)
+    for member in bar:
         if member.name.endswith(".tar"):
             group = PurePosixPath(member.name).stem
-            for inner in _files(cast("BinaryIO", _Window(file, member.offset, member.size))):
-                if _is_image(inner.name):
+            window = cast("BinaryIO", _Window(file, member.offset, member.size))
+            for inner in _files(window, archive):
+                if is_image(inner.name):
                     yield inner._replace(group=group, offset=member.offset + inner.offset)
-        elif _is_image(member.name):
+        elif is_image(member.name):
             yield member
 
 
-def _files(file: BinaryIO) -> Iterator[Member]:
+def _files(file: BinaryIO, archive: Path) -> Iterator[Member]:
     with tarfile.open(fileobj=file, mode="r:") as tar:
         for entry in tar:
-            if entry.isreg():
-                name = PurePosixPath(entry.name).name
-                yield Member("", name, entry.offset_data, entry.size)
+            if path := tar_path(entry, archive):
+                yield Member(path.parent.name, path.name, entry.offset_data, entry.size)
             tar.members = []  # type: ignore[attr-defined]  # tarfile would keep a record of each of a million entries
-
-
-def _is_image(name: str) -> bool:
-    return not name.startswith(".") and PurePosixPath(name).suffix.lower() in SUFFIXES
 
 
 class _Window(io.RawIOBase):

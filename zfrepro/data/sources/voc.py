@@ -2,26 +2,34 @@
 
 import logging
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from zfrepro.data.listing import FileListing, Ints, Presence, Source, SourceError
+from zfrepro.data.listing import Ints, Presence, Source, SourceError
 from zfrepro.data.sources.archives import Published, tree_of
+from zfrepro.data.sources.meta import read_text
+from zfrepro.data.sources.tree import Found, Walk, listing_of
 
 SPLITS = ("train", "val")
 PRESENT, DIFFICULT, ABSENT = 1, 0, -1
 VOC2012 = Published(
     name="voc2012",
     folder="VOCdevkit/VOC2012",
-    elsewhere=("VOC2012", "VOCtrainval_11-May-2012/VOCdevkit/VOC2012"),
+    elsewhere=(
+        "VOC2012", "VOCtrainval_11-May-2012/VOCdevkit/VOC2012",
+        "VOC2012_train_val/VOC2012_train_val", "VOC2012_train_val",
+    ),
     archives=("VOCtrainval_11-May-2012.tar",),
     url="https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
     md5="6cd6e144f989b92b3379bac3b3de84fd",
     page="http://host.robots.ox.ac.uk/pascal/VOC/voc2012/",
-)
+)  # fmt: skip
+FLAGS = {"1": PRESENT, "0": DIFFICULT, "-1": ABSENT}  # of the lists
+# of the annotations; some tools write a word for no flag
+MARKS = {"1": DIFFICULT, "0": PRESENT, "": PRESENT, "unspecified": PRESENT}
 
 log = logging.getLogger(__name__)
 
@@ -53,44 +61,65 @@ def read_devkit(name: str, folder: Path) -> Source:
         split: _presence(lists, split, ids, classes, annotated[split])
         for split, ids in images.items()
     }
-    listings = {split: _listing(folder, ids, objects[split]) for split, ids in images.items()}
-    return Source(name, tuple((id_, id_) for id_ in classes), listings, objects=objects)
+    walk = Walk(folder)
+    found = {Path(image.path).stem: image for image in walk.images(folder / "JPEGImages", "")}
+    listings = {
+        split: listing_of(
+            [_image(id_, found, folder) for id_ in ids], first_present(objects[split]), folder
+        )
+        for split, ids in images.items()
+    }
+    return Source(
+        name, tuple((id_, id_) for id_ in classes), listings, objects=objects,
+        left_out=walk.left_out,
+    )  # fmt: skip
 
 
 def objects_of(annotation: Path) -> dict[str, int]:
     """PRESENT or DIFFICULT of each class in an annotation; without a flag, nothing is difficult.
 
     Raises:
-        SourceError: not there, cut off, or an object without a name.
+        SourceError: not there, cut off, or an object without a name or with an unknown flag.
     """
     try:
         # the standard library's expat has bounds against entities that swell
         root = ET.parse(annotation).getroot()  # noqa: S314
-        found: dict[str, int] = {}
-        for thing in root.iter("object"):
-            flag = DIFFICULT if thing.findtext("difficult", "0").strip() == "1" else PRESENT
-            name = (thing.findtext("name") or "").strip()
-            if not name:
-                raise SourceError(f"{annotation} has an object without a name: unpack it again")
-            found[name] = max(found.get(name, DIFFICULT), flag)
-        return found
-    except FileNotFoundError as error:
+    except OSError as error:
         raise SourceError(f"{annotation} is not there: unpack the archive again") from error
-    except ET.ParseError as error:
+    except (ET.ParseError, LookupError, ValueError) as error:  # the latter two: of its encoding
         raise SourceError(
             f"{annotation} is cut off or no XML ({error}): unpack it again"
         ) from error
+    found: dict[str, int] = {}
+    for thing in root.iter("object"):
+        mark = (thing.findtext("difficult") or "").strip().lower()
+        if mark not in MARKS:
+            raise SourceError(f"{annotation} has an object with difficult {mark!r}, not 0 or 1")
+        name = _class_name((thing.findtext("name") or "").strip(), annotation)
+        found[name] = max(found.get(name, DIFFICULT), MARKS[mark])
+    return found
+
+
+def _class_name(name: str, annotation: Path) -> str:
+    """`name`, after which files of results will be named."""
+    if not name:
+        raise SourceError(f"{annotation} has an object without a name: unpack it again")
+    if not name.isprintable() or "/" in name or name in {".", ".."}:
+        raise SourceError(f"{annotation} has an object named {name!r}, which no file can be named")
+    return name
 
 
 def _listed(path: Path) -> list[str]:
     """Image ids, a line each."""
-    return [line.split()[0] for line in _lines(path)]
+    return [words[0] for _, words in _lines(path)]
 
 
-def _lines(path: Path) -> list[str]:
+def _lines(path: Path) -> list[tuple[int, list[str]]]:
+    """Number and words of each line that has any."""
     if not path.is_file():
         raise SourceError(f"{path} is not there: {VOC2012.remedy}")
-    return [line for line in path.read_text(encoding="ascii").splitlines() if line.strip()]
+    lines = enumerate(read_text(path).splitlines(), start=1)
+    return [(number, words) for number, line in lines if (words := line.split())]
 
 
 def _annotated(folder: Path, ids: Sequence[str]) -> list[dict[str, int]]:
@@ -104,7 +133,7 @@ def _annotated(folder: Path, ids: Sequence[str]) -> list[dict[str, int]]:
 
 def _classes(lists: Path, annotated: dict[str, list[dict[str, int]]]) -> list[str]:
     """Of the lists, or where there are none of the annotations."""
-    named = {path.name.removesuffix("_train.txt") for path in lists.glob("*_train.txt")}
+    named = {path.name.removesuffix("_train.txt") for path in lists.glob("[!.]*_train.txt")}
     named = named or {name for images in annotated.values() for image in images for name in image}
     if not named:
         raise SourceError(
@@ -138,25 +167,24 @@ def _presence(
 
 def _flags(path: Path, ids: Sequence[str]) -> list[int]:
     """1, 0 or -1 for each image."""
+    flags: dict[str, int] = {}
+    for number, (id_, *flag) in _lines(path):
+        if len(flag) != 1 or flag[0] not in FLAGS:
+            wrong = f"{path}, line {number}: {' '.join(flag) or 'nothing'} is no flag"
+            raise SourceError(f"{wrong} (1, 0 or -1): the list is cut off or damaged")
+        flags[id_] = FLAGS[flag[0]]
     try:
-        pairs = (line.split() for line in _lines(path))
-        flags = {id_: int(flag) for id_, flag in pairs}
         return [flags[id_] for id_ in ids]
     except KeyError as error:
         raise SourceError(f"{path} says nothing of image {error}: unpack it again") from error
-    except ValueError as error:
-        raise SourceError(f"{path} is cut off or no list of flags ({error})") from error
 
 
-def _listing(folder: Path, ids: Sequence[str], shown: Presence) -> FileListing:
-    paths = [f"JPEGImages/{id_}.jpg" for id_ in ids]
-    try:
-        sizes = [(folder / path).stat().st_size for path in paths]
-    except FileNotFoundError as error:
+def _image(id_: str, found: Mapping[str, Found], folder: Path) -> Found:
+    if id_ not in found:
         raise SourceError(
-            f"{error.filename} is in the lists and not there: unpack the archive again"
-        ) from error
-    return FileListing(paths, first_present(shown), folder, np.array(sizes, dtype=np.int64))
+            f"{folder}/JPEGImages/{id_}.jpg is in the lists and not there: unpack the archive again"
+        )
+    return found[id_]
 
 
 def first_present(shown: Presence) -> Ints:
