@@ -8,6 +8,7 @@ import importlib
 import os
 import signal
 import sys
+import textwrap
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,14 +17,34 @@ import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from zfrepro.config import CONF, Config, ConfigError, explain, options, resolve, with_profile
+from zfrepro import config, schema
+from zfrepro.config import CONF, Config, ConfigError, options, resolve
 
 Task = Callable[[Config], None]
+
+OPTIONS = {  # Hydra's
+    "--cfg job --resolve": "show the whole configuration",
+    "--multirun, -m": "a run for each of several values: --multirun '+experiment=glob(tab3_*)'; on "
+    "a cluster with hydra/launcher=slurm",
+    "--info": "where the configuration comes from",
+    "--hydra-help": "Hydra's own options",
+}
+MORE = {"-c", "-r", "-p", "--package", "--run", "--version", "--help", "-h", "--resolve"}
+MORE |= {
+    "--shell-completion",
+    "--config-path",
+    "--config-name",
+    "--config-dir",
+    "-cp",
+    "-cn",
+    "-cd",
+}
+SHOWN = ["--cfg", "job", "--resolve"]
+GROUPS = ("data", "model", "training", "trainer", "tracking")
 
 
 class JobError(RuntimeError):
@@ -38,15 +59,24 @@ def command(task: Task) -> Callable[[], None]:
     """
 
     def main() -> None:
+        words = sys.argv[1:]
+        if {"--help", "-h"} & {*words}:
+            print(help_text(), end="")
+            return
         os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of exiting
-        _show_options_in_help()
-        sys.argv[1:] = with_profile(sys.argv[1:])
+        several = bool({"--multirun", "-m"} & {*words})
         run = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
         try:
-            _check_globs(sys.argv[1:])
-            run(_job(_importable(task)))()
-        except (HydraException, OmegaConfBaseException) as error:
-            sys.exit(f"error: {explain(error)}")
+            _check_flags(words)
+            config.register()
+            sys.argv[1:] = words = config.literal(config.with_profile(words))
+            config.check_options(words, several=several)
+            if [word for word in words if word in SHOWN] == SHOWN:
+                print(config.to_yaml(config.compose([w for w in words if w not in SHOWN])), end="")
+                return
+            with config.explained("config", words):
+                _check_globs(words)
+                run(_job(_importable(task)))()
         except (ConfigError, JobError) as error:
             sys.exit(f"error: {error}")
         except RuntimeError as error:
@@ -55,6 +85,43 @@ def command(task: Task) -> Callable[[], None]:
             sys.exit(f"error: {error}")
 
     return main
+
+
+def help_text() -> str:
+    """What `--help` says: experiments, profiles, groups, and each key with its type and meaning."""
+    lines = [
+        'Trains one network of "Visualizing and Understanding Convolutional Networks".',
+        "",
+        "  python -m zfrepro.train +experiment=NAME [profile=NAME] [seed=N] [KEY=VALUE ...]",
+        "",
+        "The run is the same that stage train@NAME of `dvc repro` makes, and is shared with it:",
+        "whichever comes second finds it finished. Images that are not prepared yet are prepared first.",
+        "",
+        "Experiments (+experiment=NAME):",
+        *(f"  {name}" for name in options("experiment")),
+        "",
+        "Profiles (profile=NAME; `profile` in params.yaml where none is given):",
+        *(f"  {name}" for name in options("profile")),
+        "",
+        "Option groups (GROUP=OPTION):",
+        *(f"  {group}: {', '.join(options(group))}" for group in GROUPS),
+        "",
+        "Keys (KEY=VALUE); * is a name of the configuration's:",
+        *(_entry(*each) for each in schema.explained("config")),
+        "",
+        "Options:",
+        *(_entry(name, "", doc) for name, doc in OPTIONS.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _entry(name: str, allowed: str, doc: str) -> str:
+    text = f"{allowed}: {doc}" if allowed else doc
+    head = f"  {name:28} " if len(name) <= 28 else f"  {name}\n{' ' * 31}"
+    return (
+        head
+        + textwrap.fill(text, 100, initial_indent=" " * 31, subsequent_indent=" " * 31).lstrip()
+    )
 
 
 def is_multirun() -> bool:
@@ -142,6 +209,13 @@ def _comes_from_submitit(error: BaseException) -> bool:
     return str(frame.f_globals["__name__"]).split(".")[0] == "submitit"
 
 
-def _show_options_in_help() -> None:
-    os.environ["ZFREPRO_EXPERIMENTS"] = "\n  ".join(options("experiment"))
-    os.environ["ZFREPRO_PROFILES"] = "\n  ".join(options("profile"))
+def _check_flags(words: Sequence[str]) -> None:
+    """Raises ConfigError for an option that there is not: Hydra would complete its beginning."""
+    known = {*MORE, *(part for name in OPTIONS for part in name.replace(",", "").split())}
+    for word in words:
+        flag = word.partition("=")[0]
+        if flag.startswith("-") and flag not in known:
+            raise ConfigError(
+                f"there is no option {flag}: keys are given as KEY=VALUE, an experiment as "
+                "+experiment=NAME; --help lists them"
+            )

@@ -2,50 +2,47 @@
 
 `conf/` says what an experiment is, `params.yaml` how big this machine runs it. A stage of
 `dvc.yaml` and the same experiment on the command line are composed here, by the same call.
+What the keys are, and what they can be, is in `zfrepro/schema/`.
 """
 
-import difflib
+import hashlib
 import operator
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from zfrepro import paper
+from zfrepro import paper, schema
+from zfrepro.schema import check, keys
+from zfrepro.schema.check import checked, explain
 
 ROOT = Path(__file__).resolve().parent.parent
-CONF = ROOT / "conf"
 PARAMS = ROOT / "params.yaml"
 CONFIGS = ROOT / "results" / "configs"
 CHECKPOINTS = ROOT / ".checkpoints"
 
 TRANSFER_SETS = ("caltech101", "caltech256", "voc2012")  # of tables 4 to 7; a profile may lack them
 
-LAUNCHER = re.compile(r"Could not (?:find|load) '(hydra/launcher)/(submitit_(?:local|slurm))'")
+OVERRIDE = re.compile(r"(\+*)([^=~]+?)=(.*)", re.DOTALL)
 
 Config = dict[str, Any]
-
-
-class ConfigError(ValueError):
-    """A configuration that names what does not exist, or leaves a required value open."""
-
-
-def options(group: str) -> list[str]:
-    """Names of the files in `conf/<group>/`: the experiments, the profiles and so on."""
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+ConfigError, CONF, options = check.ConfigError, keys.CONF, keys.options
 
 
 def compose(overrides: Sequence[str] = ()) -> Config:
     """The resolved configuration that the command line `overrides` ask for.
 
     Raises:
-        ConfigError: an unknown group option or key, or a required value left open.
+        ConfigError: an unknown group option or key, a value that cannot be meant, or a required
+            one left open.
     """
-    with _errors_explained("config"):
+    with explained("config", overrides):
         return resolve(_composed("config", with_profile(overrides)))
 
 
@@ -59,11 +56,56 @@ def with_profile(overrides: Sequence[str]) -> list[str]:
 
     Hydra lets a profile choose the data only where it was itself chosen by an override.
     """
-    if any(override.startswith("profile=") for override in overrides):
+    if any(re.match(r"\+*profile=", override) for override in overrides):
         return [*overrides]
     # beside another override: Hydra's parser takes them in one piece
     place = next((i for i, word in enumerate(overrides) if "=" in word), len(overrides))
     return [*overrides[:place], f"profile={_params('profile')}", *overrides[place:]]
+
+
+def literal(overrides: Sequence[str]) -> list[str]:
+    """`overrides` with the names of files in quotation marks: Hydra takes them as they stand."""
+    return [_literal(word) for word in overrides]
+
+
+def _literal(word: str) -> str:
+    found = OVERRIDE.fullmatch(word)
+    if not found or found[2].rpartition(".")[2] not in schema.FILES:
+        return word
+    plus, key, value = found.groups()
+    if value in ("", "null", "???") or (value[0] in "'\"" and value[0] == value[1:][-1:]):
+        return word
+    quoted = re.sub(r"(\\+)(?='|$)", r"\1\1", value).replace("'", r"\'")
+    return f"{plus}{key}='{quoted}'"
+
+
+def check_options(overrides: Sequence[str], *, several: bool = False) -> None:
+    """Checks the options that `overrides` choose from the groups of conf/.
+
+    Args:
+        several: whether each of several may be chosen, by its own run (`--multirun`).
+
+    Raises:
+        ConfigError: there is no such option, or several are chosen for one run.
+    """
+    groups = {path.name for path in CONF.iterdir() if path.is_dir()} - {"analysis", "transfer"}
+    for word in overrides:
+        if word.startswith(("=", "~")):
+            raise ConfigError(f"{word}: an override is KEY=VALUE, and no key can be left out")
+        found = OVERRIDE.fullmatch(word)
+        if not found or found[2] not in groups:
+            continue
+        plus, group, value = found.groups()
+        if value.startswith("[") or ("," in value and not several):
+            chosen = f"{plus}{group}={value.strip('[]').replace(' ', '')}"
+            raise ConfigError(
+                f"{word}: one {group} a run; each in a run of its own: --multirun {chosen}"
+            )
+        if re.fullmatch(r"[\w.-]*", value) and value not in (known := options(group)):
+            raise ConfigError(
+                f"{group} is {value!r}; {keys.near(value, known)}"
+                f"it must be one of {', '.join(known)}"
+            )
 
 
 def published_models() -> list[str]:
@@ -85,8 +127,8 @@ def compose_published(name: str, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(
             f"model={name} is not published; published are {', '.join(published_models())}"
         )
-    with _errors_explained(f"model/{name}"):
-        model: Config = dict(_plain(_composed(f"model/{name}", overrides))["model"])
+    with explained("network"):
+        model: Config = _plain(_composed("network", [f"model={name}", *overrides]))["model"]
     if weights := model["published"]["weights"]:
         model["published"]["weights"] = str(path(weights))
     return model
@@ -98,9 +140,9 @@ def compose_sets(overrides: Sequence[str] = ()) -> dict[str, Config]:
     Raises:
         ConfigError: an unknown key, a required value left open, or a set of another name.
     """
-    with _errors_explained("config"):
+    with explained("config"):
         composed = _composed("config", with_profile(overrides))
-        sets = _plain(composed.sets)
+        sets = _plain(composed.sets, "sets.")
     if strangers := sets.keys() - set(TRANSFER_SETS):
         raise ConfigError(
             f"conf/profile/{composed.profile}.yaml has sets.{min(strangers)}; it can have "
@@ -115,7 +157,7 @@ def compose_analysis(overrides: Sequence[str] = ()) -> Config:
     A profile without a file in `conf/analysis/` has all of it.
 
     Raises:
-        ConfigError: an unknown key.
+        ConfigError: an unknown key, or a value that cannot be meant.
     """
     return _composed_for_profile("analysis", overrides)
 
@@ -126,74 +168,124 @@ def compose_transfer(overrides: Sequence[str] = ()) -> Config:
     A profile without a file in `conf/transfer/` has the paper's numbers.
 
     Raises:
-        ConfigError: an unknown key.
+        ConfigError: an unknown key, or a value that cannot be meant.
     """
     return _composed_for_profile("transfer", overrides)
 
 
 def _composed_for_profile(root: str, overrides: Sequence[str]) -> Config:
     size = [] if any(o.startswith(f"{root}=") for o in overrides) else [_params("profile")]
-    with _errors_explained(root):
+    with explained(root):
         return _plain(_composed(root, [*(f"{root}={name}" for name in size), *overrides]))
 
 
 def resolve(config: DictConfig) -> Config:
     """`config` with every interpolation replaced by its value, as plain dicts and lists.
 
-    The transfer sets are left out (`compose_sets`): they decide nothing of a training but through
-    the list of images that stage `overlap` makes.
+    `seed` is then the run's own, drawn from `base_seed` and `member`. The transfer sets are left
+    out (`compose_sets`): they decide nothing of a training but through the list of images that
+    stage `overlap` makes.
 
     Raises:
-        ConfigError: a required value (`???`) is still open.
+        ConfigError: a required value (`???`) is still open, or one cannot be meant.
     """
     if OmegaConf.is_missing(config, "name"):
         raise ConfigError(_no_experiment())
-    if open_keys := sorted(OmegaConf.missing_keys(config)):
-        raise ConfigError(
-            f"no value for {', '.join(open_keys)}: set it in conf/profile/{config.profile}.yaml, "
-            f"in the experiment's file or on the command line ({open_keys[0]}=...)"
-        )
     plain = _plain(config)
+    if plain["crop"] > plain["data"]["image_size"]:
+        raise ConfigError(
+            f"crop is {plain['crop']}; it must be at most data.image_size, "
+            f"{plain['data']['image_size']}"
+        )
     del plain["sets"]
-    return plain
+    base = plain["seed"]
+    return {**plain, "seed": member_seed(base, plain["member"]), "base_seed": base}
+
+
+def member_seed(base: int, member: int | str) -> int:
+    """The seed of one of several networks that differ in it alone; the first takes `base`.
+
+    The others' have 31 bits. Studies of two bases share none, as with `base + member` they would.
+    """
+    if member == 0:
+        return base
+    digest = hashlib.sha256(f"{base}/{member}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
 
 
 def _composed(root: str, overrides: Sequence[str]) -> DictConfig:
     import hydra  # noqa: PLC0415  a fifth of a second: a stage that reads what is resolved needs none
     from hydra.core.global_hydra import GlobalHydra  # noqa: PLC0415
 
+    register()
+    check_options(overrides)
     # within a command that Hydra has composed, it knows the folder
     known = GlobalHydra.instance().is_initialized()
     with nullcontext() if known else hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        return hydra.compose(root, overrides=[*overrides])
+        return hydra.compose(root, overrides=literal(overrides))
+
+
+@cache
+def register() -> None:
+    """Tells Hydra the types of the keys: the files in conf/ name them in their defaults."""
+    from hydra.core.config_store import ConfigStore  # noqa: PLC0415
+
+    store = ConfigStore.instance()
+    for name, cls in schema.ROOTS.items():
+        store.store(name=f"{name}_schema", node=cls)
+    for name, cls in schema.DATA.items():
+        store.store(group="schema/data", name=name, node=cls)
+    store.store(name="network", node=schema.Network)
 
 
 @contextmanager
-def _errors_explained(root: str) -> Iterator[None]:
-    """Turns Hydra's errors into ConfigErrors that name what exists in the configuration `root`."""
+def explained(root: str, overrides: Sequence[str] = ()) -> Iterator[None]:
+    """Turns errors of composing the configuration `root` into ConfigErrors of one line."""
     from hydra.errors import HydraException  # noqa: PLC0415
 
     try:
         yield
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(explain(error, root)) from error
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError) as error:
+        message = explain(error, schema.ROOTS[root])
+        remedy = _profile_for_data(overrides) if message.startswith("conf/profile/") else ""
+        raise ConfigError(message + remedy) from error
 
 
-def _plain(config: DictConfig) -> Config:
-    plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+def _profile_for_data(overrides: Sequence[str]) -> str:
+    """Which profile goes with the images that `overrides` choose; empty where they choose none."""
+    chosen = [word.removeprefix("data=") for word in overrides if word.startswith("data=")]
+    files = {name: CONF / "profile" / f"{name}.yaml" for name in options("profile") if chosen}
+    made = [
+        name for name, file in files.items() if f"/data: {chosen[0]}\n" in file.read_text("utf-8")
+    ]
+    fitting = f": profile={made[0]} does" if made else ""
+    return f"; data={chosen[0]} needs a profile made for it{fitting}" if chosen else ""
+
+
+def _plain(config: DictConfig, prefix: str = "") -> Config:
+    absent = {key for key in OmegaConf.missing_keys(config) if schema.may_be_absent(config, key)}
+    if open_keys := sorted(prefix + key for key in OmegaConf.missing_keys(config) - absent):
+        raise ConfigError(
+            f"no value for {', '.join(open_keys)}: set it in the profile's or the experiment's "
+            f"file or on the command line ({open_keys[0]}=...)"
+        )
+    plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)  # noqa: S101  a composed config is a mapping
-    return {str(key): value for key, value in plain.items()}
+    return checked(config, {str(key): value for key, value in plain.items()}, prefix)
 
 
 def load(path: Path) -> Config:
     """A resolved configuration that stage `resolve` wrote.
 
     Raises:
-        ConfigError: the file is not there.
+        ConfigError: the file is not there, or is none.
     """
     if not path.is_file():
         raise ConfigError(f"{path} is not there: `dvc repro resolve` writes it")
-    plain = OmegaConf.to_container(OmegaConf.load(path))
+    try:
+        plain = OmegaConf.to_container(OmegaConf.load(path))
+    except (yaml.YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
+        raise ConfigError(f"{path}: {explain(error, dict)}") from error
     if not isinstance(plain, dict):
         raise ConfigError(f"{path} holds no mapping: `dvc repro -f resolve` writes it anew")
     return {str(key): value for key, value in plain.items()}
@@ -208,43 +300,6 @@ def path(value: str | Path) -> Path:
     return ROOT / Path(value).expanduser()
 
 
-def explain(error: BaseException, root: str = "config") -> str:
-    """What is wrong with the configuration composed from `root`, and the names that exist."""
-    key = next((key for e in _chain(error) if (key := getattr(e, "full_key", None))), None)
-    message = str(error).split("Config search path")[0].strip()
-    if launcher := LAUNCHER.search(message):
-        return f"{launcher[1]}={launcher[2]} needs submitit: pip install 'zfrepro[slurm]'"
-    if key is None or "struct" not in str(error) + str(error.__cause__):
-        return message
-    known = sorted(_keys(_skeleton(root)))
-    parent = key.rpartition(".")[0]
-    siblings = [k for k in known if k.rpartition(".")[0] == parent] or [
-        k for k in known if "." not in k
-    ]
-    near = difflib.get_close_matches(key, known, n=3)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
-    return f"there is no key {key}: {hint}known here: {', '.join(siblings)}"
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__
-
-
-def _skeleton(root: str) -> DictConfig:
-    choices = {"config": with_profile([]), "transfer": ["transfer=paper"]}
-    return _composed(root, choices.get(root, []))
-
-
-def _keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
-    for key in config:
-        yield f"{prefix}{key!s}"
-        node = None if OmegaConf.is_missing(config, key) else config._get_node(key)
-        if isinstance(node, DictConfig) and not node._is_none():
-            yield from _keys(node, f"{prefix}{key!s}.")
-
-
 def _no_experiment() -> str:
     return (
         "no experiment chosen: add +experiment=NAME, with NAME one of "
@@ -253,10 +308,16 @@ def _no_experiment() -> str:
 
 
 def _params(key: str) -> Any:
-    params = load(PARAMS)
-    if key not in params:
-        raise ConfigError(f"{PARAMS} has no value for {key}")
-    return params[key]
+    """A value of params.yaml, where all of it can be meant."""
+    if not PARAMS.is_file():
+        raise ConfigError(f"{PARAMS} is not there: it says `profile: miniature` and `seed: 0`")
+    try:
+        params = OmegaConf.merge(OmegaConf.structured(schema.Params), load(PARAMS))
+        assert isinstance(params, DictConfig)  # noqa: S101  of a mapping
+        found = _plain(params)
+    except (OmegaConfBaseException, ConfigError) as error:
+        raise ConfigError(f"{PARAMS}: {explain(error, schema.Params)}") from error
+    return found[key]
 
 
 def _scaled(full: int, *, _root_: DictConfig) -> int:
