@@ -36,6 +36,7 @@ def run_config(tracking: Config, name: str = "tab3_zfnet", **changes: Any) -> Co
         "name": name,
         "profile": "smoke",
         "seed": 0,
+        "base_seed": 0,
         "crop": CROP,
         "data": {"name": "miniature", "root": "data", "image_size": IMAGE_SIZE},
         "model": MODEL,

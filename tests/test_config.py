@@ -7,6 +7,7 @@ import pytest
 
 from zfrepro import config
 from zfrepro.config import ROOT
+from zfrepro.seeds import member_seed
 
 EXPERIMENTS = config.options("experiment")
 PROFILES = config.options("profile")
@@ -91,6 +92,17 @@ def test_what_does_not_exist_is_answered_with_what_does(override: str, message: 
     with pytest.raises(config.ConfigError) as error:
         config.compose(overrides)
     assert re.search(message, str(error.value), re.DOTALL)
+
+
+def test_studies_of_two_seeds_share_no_network() -> None:
+    drawn = {
+        (base, member): member_seed(base, member) for base in range(21) for member in range(10)
+    }
+    assert len(set(drawn.values())) == len(drawn)
+    assert all(0 <= seed < 2**32 for seed in drawn.values())
+    first, second = (config.compose_experiment("tab2_zfnet_seed1", [f"seed={n}"]) for n in (0, 1))
+    assert (first["seed"], second["seed"]) == (drawn[0, 1], drawn[1, 1])
+    assert config.compose_experiment("tab3_zfnet", ["seed=1"])["seed"] == 1
 
 
 def test_no_experiment_lists_them() -> None:

@@ -14,6 +14,7 @@ FLOORS = [
         "zfrepro.processes",
         "zfrepro.fingerprint",
         "zfrepro.provenance",
+        "zfrepro.seeds",
         "zfrepro.lightning",
         "zfrepro",
     ],

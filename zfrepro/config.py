@@ -5,7 +5,6 @@
 What the keys are, and what they can be, is in `zfrepro/schema/`.
 """
 
-import hashlib
 import operator
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from zfrepro import paper, schema
 from zfrepro.schema import check, keys
 from zfrepro.schema.check import checked, explain
+from zfrepro.seeds import member_seed
 
 ROOT = Path(__file__).resolve().parent.parent
 PARAMS = ROOT / "params.yaml"
@@ -200,17 +200,6 @@ def resolve(config: DictConfig) -> Config:
     del plain["sets"]
     base = plain["seed"]
     return {**plain, "seed": member_seed(base, plain["member"]), "base_seed": base}
-
-
-def member_seed(base: int, member: int | str) -> int:
-    """The seed of one of several networks that differ in it alone; the first takes `base`.
-
-    The others' have 31 bits. Studies of two bases share none, as with `base + member` they would.
-    """
-    if member == 0:
-        return base
-    digest = hashlib.sha256(f"{base}/{member}".encode()).digest()
-    return int.from_bytes(digest[:4], "big") >> 1
 
 
 def _composed(root: str, overrides: Sequence[str]) -> DictConfig:

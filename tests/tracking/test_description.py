@@ -35,7 +35,7 @@ def test_params_are_flat_and_skip_what_is_not_there() -> None:
 
 
 def test_the_command_composes_the_run() -> None:
-    assert description.command(run_config(KEYS, seed=3)) == (
+    assert description.command(run_config(KEYS, seed=7, base_seed=3)) == (
         "python -m zfrepro.train +experiment=tab3_zfnet profile=smoke seed=3"
     )
 

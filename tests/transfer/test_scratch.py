@@ -1,5 +1,6 @@
 """A fold as a prepared set, and a training on it that is killed."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,5 +91,6 @@ def test_the_recipe_is_the_networks_but_for_its_length(fold: Fold) -> None:
     changed = {k for k, v in found["training"].items() if v != before["training"][k]}
     assert changed <= {"epochs", "batch", "annealing", "snapshots"}
     assert found["training"]["annealing"]["milestones"] == [2]
-    assert found["seed"] == 1
+    folds = [replace(fold, seed=base, number=number) for base in range(4) for number in range(5)]
+    assert len({scratch.settings(before, SCRATCH, each)["seed"] for each in folds}) == len(folds)
     assert scratch.settings(before, {**SCRATCH, "batch": 128}, fold)["training"]["batch"] == 16

@@ -70,7 +70,7 @@ def tags(config: Config, recipe: Config | None = None) -> dict[str, str]:
 def command(config: Config) -> str:
     """What to type to have this run again."""
     words = [f"+experiment={config['name']}", f"profile={config['profile']}"]
-    return " ".join(["python -m zfrepro.train", *words, f"seed={config['seed']}"])
+    return " ".join(["python -m zfrepro.train", *words, f"seed={config['base_seed']}"])
 
 
 def published(config: Config) -> dict[str, float]:

@@ -18,6 +18,7 @@ import torch
 
 from zfrepro.data.crops import centre_crop
 from zfrepro.data.store import Ints, PreparedSet, Split
+from zfrepro.seeds import member_seed
 from zfrepro.training.fit import fit
 from zfrepro.training.trained import Trained, view_probabilities
 from zfrepro.transfer.protocol import Fold, Labels, mean_class_accuracy
@@ -112,7 +113,7 @@ def settings(
     return {
         "model": experiment["model"],
         "crop": experiment["crop"],
-        "seed": fold.seed + fold.number,
+        "seed": member_seed(fold.seed, f"fold {fold.number}"),
         "training": {
             **training,
             "epochs": scratch["epochs"],
