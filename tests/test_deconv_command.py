@@ -1,5 +1,6 @@
 """`python -m zfrepro.deconv` on a picture of any size, and on what is none."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -36,8 +37,10 @@ def test_the_strongest_maps_come_first(
     out = tmp_path / "seen.png"
     run(monkeypatch, picture, weights, "--layer", "conv1", "--top", 5, "--out", out)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"{out}:"
-    values = [float(line.split(", ")[1].split()[0]) for line in lines[1:]]
+    one = r"\w[\w ]* 0\.\d{3}"
+    assert re.fullmatch(rf"cat\.jpg: predicted {one}, {one}, {one} \(chance 0\.250\)", lines[0])
+    assert lines[1] == f"{out}:"
+    values = [float(line.split(", ")[1].split()[0]) for line in lines[2:]]
     assert len(values) == 5
     assert values == sorted(values, reverse=True)
     with Image.open(out) as image:
@@ -59,13 +62,13 @@ def test_maps_that_are_asked_for_are_shown(
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["none.jpg", "W"], "none.jpg"),
+        (["none.jpg", "W"], "none.jpg is not there: name a picture .JPEG, PNG"),
+        ([".", "W"], ". is a folder: name a picture"),
         (["W", "W"], r"weights\.pt cannot be read"),
         (["P", "nothing"], "nothing is no file"),
         (["P", "P"], r"cat\.jpg is cut off or no file of torch\.save"),
         (["P", "W", "--layer", "conv5"], "no layer 'conv5'; there are conv1"),
         (["P", "W", "--layer", "conv1", "--maps", "8"], "conv1 has no map 8: it has 8"),
-        (["P", "W", "--layer", "conv1", "--out", "seen.xyz"], "xyz"),
     ],
 )
 def test_what_is_wrong_is_one_line(

@@ -11,6 +11,7 @@ FLOORS = [
     [
         "zfrepro.paper",
         "zfrepro.files",
+        "zfrepro.outputs",
         "zfrepro.processes",
         "zfrepro.fingerprint",
         "zfrepro.provenance",

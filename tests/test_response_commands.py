@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.axes import Axes
 from PIL import Image
 from torchvision.models import AlexNet_Weights
 
@@ -51,7 +52,8 @@ def test_occlusion(
     picture(here / "a.occlusion.png")
     maps = pd.read_csv(here / "a.occlusion.csv")
     assert len(maps) == 25**2  # of 28 pixels: a square of four, pixel by pixel
-    assert "cup: probability" in said
+    assert "a.png: predicted " in said
+    assert "the true class, cup: probability" in said
     assert f"and {maps['probability'].min():.3f} with" in said
 
 
@@ -68,7 +70,10 @@ def test_invariance(
     assert set(table["layer"]) == {"conv1", "fc2"}
     turned = table[(table["kind"] == "rotation") & (table["layer"] == "fc2")]
     assert turned["amount"].tolist() == [0, 90, 180] * 2
-    assert f"{turned['relative'].max():.3f}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"{turned['relative'].max():.3f}" in said
+    assert "a.png: predicted " in said
+    assert "c.png: predicted " in said
 
 
 def test_correspondence(
@@ -87,6 +92,45 @@ def test_correspondence(
     assert f"| right eye | 0.067 ± 0.007 | {table.loc['right_eye', 'conv1_mean']:.3f} ±" in said
 
 
+def test_a_guess_is_not_called_true(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    titles: list[str] = []
+    keep = Axes.set_title
+    monkeypatch.setattr(
+        Axes, "set_title", lambda axis, text, **how: titles.append(text) or keep(axis, text, **how)
+    )
+    run(occlusion, monkeypatch, "a.png", "weights.pt", "--layer", "conv1")
+    said = capsys.readouterr().out
+    assert not [text for text in (*titles, said) if "true" in text]
+    assert "the most probable class, " in said
+    assert [text for text in titles if "the most probable class" in text]
+
+
+@pytest.mark.parametrize("out", ["rex", "rex.first", "rex.png", "rex.csv"])
+@pytest.mark.parametrize("module", [deconv, occlusion, invariance])
+def test_no_file_of_the_users_is_replaced(
+    module: ModuleType, out: str, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a second run of the same command writes its own files anew."""
+    for suffix in ("png", "pdf", "csv"):
+        (here / f"rex.{suffix}").write_bytes((here / "a.png").read_bytes())
+    mine = {path: path.read_bytes() for path in here.iterdir()}
+    layer = ["--layers", "conv1"] if module is invariance else ["--layer", "conv1"]
+    network = ["--network", "weights.pt"] if module is invariance else ["weights.pt"]
+    refused = out in ("rex", "rex.png") or (out == "rex.csv" and module is not deconv)
+    for _ in range(2):
+        if refused:
+            with pytest.raises(SystemExit, match=r"^error: rex\.(png|csv|pdf) is "):
+                run(module, monkeypatch, "rex.png", *network, *layer, "--out", out)
+        else:
+            run(module, monkeypatch, "rex.png", *network, *layer, "--out", out)
+    assert all(path.read_bytes() == content for path, content in mine.items())
+    written = {path.name for path in here.iterdir()} - {path.name for path in mine}
+    assert bool(written) is not refused
+    assert all(name.startswith(out) for name in written)
+
+
 @pytest.mark.parametrize(
     ("module", "args", "message"),
     [
@@ -101,6 +145,9 @@ def test_correspondence(
         (invariance, "a.png --network W --scale 0 1 0.1", "scale starts at 0"),
         (invariance, "a.png b.png --network W --classes 1", "1 classes of 2 pictures"),
         (correspondence, "none.csv W", "none.csv"),
+        (correspondence, "landmarks.csv W --out landmarks.csv", "landmarks.csv is what is to be"),
+        (correspondence, "landmarks.csv W --out text.csv", "text.csv is there, and was not writ"),
+        (correspondence, "landmarks.csv W --out .", "is a folder"),
         (correspondence, "empty.csv W", r"empty\.csv is empty"),
         (correspondence, "header.csv W", "holds no landmarks"),
         (correspondence, "one.csv W", "holds one picture"),

@@ -6,7 +6,7 @@ Works out table 1 for pictures of one's own whose parts have been marked.
 import argparse
 from pathlib import Path
 
-from zfrepro import arguments
+from zfrepro import arguments, outputs
 from zfrepro.networks import weights_of
 
 FORMAT = """
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def compare(args: argparse.Namespace) -> str:
-    """The table, as Markdown.
+    """What the network predicts of each picture, and the table, as Markdown.
 
     Raises:
         OSError: no such CSV, picture or network.
@@ -66,6 +66,8 @@ def compare(args: argparse.Namespace) -> str:
 
     keep_freed_memory()
     marked = annotations.read_landmarks(args.landmarks)
+    if args.out:
+        outputs.check(args.out, "occlusion,", [args.landmarks, *marked])
     if len(marked) < 2:
         raise ValueError(f"{args.landmarks} holds one picture: pairs need at least two")
     contents = [picture.load(image) for image in marked]
@@ -76,15 +78,18 @@ def compare(args: argparse.Namespace) -> str:
     ]
     square = Square.of(trained.crop, side=args.side, stride=PAPER_CROP, value=args.grey)
     crops = picture.centre(inputs.prepared(trained, contents), trained.crop)
+    given = centred(trained, crops)
     found = correspondence.consistency(
-        Chain(trained.net), centred(trained, crops), inputs.grey(trained, square.value), places,
+        Chain(trained.net), given, inputs.grey(trained, square.value), places,
         square.side, args.layers, draws=args.draws, seed=args.seed,
     )  # fmt: skip
     table = drawing.with_paper(correspondence.table([found], args.layers), args.layers)
     if args.out:
         with files.atomic_path(args.out) as path:
             table.to_csv(path, index=False, float_format="%.5g")
-    return markdown(drawing.readable(table, args.layers))
+    predicted = zip(marked, inputs.predictions(trained, given), strict=True)
+    lines = [f"{image.name}: {words}" for image, words in predicted]
+    return "\n".join([*lines, "", markdown(drawing.readable(table, args.layers))])
 
 
 if __name__ == "__main__":

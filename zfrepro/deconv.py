@@ -6,7 +6,7 @@ Projects the strongest activations of a layer back to the pixels that they come 
 from collections.abc import Sequence
 from pathlib import Path
 
-from zfrepro import arguments
+from zfrepro import arguments, outputs
 from zfrepro.networks import weights_of
 
 
@@ -29,9 +29,10 @@ def main() -> None:
         metavar="MAP",
         help="these maps instead of the strongest",
     )
-    arguments.add_out(parser, "IMAGE.LAYER.png")
+    arguments.add_out(parser, "IMAGE.LAYER.png; a name that ends with .pdf gives a PDF")
     args = parser.parse_intermixed_args()
-    out = args.out or Path(f"{args.image.stem}.{args.layer}.png")
+    kind = ".pdf" if args.out is not None and args.out.suffix == ".pdf" else ".png"
+    (out,) = outputs.named(args.out, f"{args.image.stem}.{args.layer}", kind)
     arguments.answer(
         lambda: project(args.image, args.network, args.layer, args.top, args.maps, out)
     )
@@ -40,26 +41,30 @@ def main() -> None:
 def project(
     image: Path, network: Sequence[str], layer: str, top: int, maps: Sequence[int] | None, out: Path
 ) -> str:
-    """Draws the projections to `out`; returns a line for each of them.
+    """Draws the projections to `out`; returns what the network predicts and a line for each.
 
     Raises:
         OSError: no such image or network.
-        ValueError: the image or the network cannot be read, or it has no such layer or map.
+        ValueError: the image or the network cannot be read, it has no such layer or map; or `out`
+            is a file of the user's own.
     """
     from zfrepro.analysis.deconv import Deconvnet, strongest
     from zfrepro.data import picture
     from zfrepro.models.memory import keep_freed_memory
     from zfrepro.report import features as drawing
+    from zfrepro.training import inputs
     from zfrepro.training.trained import centred, load
 
     keep_freed_memory()
+    outputs.check(out, inputs=[image])
     content = picture.load(image)
     trained = load(weights_of(network))
     crop = picture.centre(
         picture.fitted(content, trained.image_size, trained.resize_filter), trained.crop
     )
     deconvnet = Deconvnet(trained.net)
-    seen = deconvnet.see(centred(trained, crop[None]), layer)
+    given = centred(trained, crop[None])
+    seen = deconvnet.see(given, layer)
     picks = strongest(seen, maps)
     values = seen.at(picks)
     order = values.argsort(descending=True, stable=True)[: top if maps is None else None]
@@ -72,7 +77,8 @@ def project(
     drawing.draw_image(crop, projections.permute(0, 2, 3, 1).numpy(), labels, out, image.name)
     places = zip(labels, chosen.rows.tolist(), chosen.columns.tolist(), strict=True)
     lines = [f"  {label} at row {row}, column {column}" for label, row, column in places]
-    return "\n".join([f"{out}:", *lines])
+    (predicted,) = inputs.predictions(trained, given)
+    return "\n".join([f"{image.name}: {predicted}", f"{out}:", *lines])
 
 
 if __name__ == "__main__":

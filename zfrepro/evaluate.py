@@ -13,7 +13,7 @@ from multiprocessing import parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zfrepro import config, files, processes
+from zfrepro import config, files, outputs, processes
 from zfrepro.fingerprint import fingerprint
 from zfrepro.networks import PREPARED, images_of, weights_of
 
@@ -127,8 +127,8 @@ def score(
         sample: of the split only as many images as the validation set has, always the same.
 
     Raises:
-        ValueError: the file holds no network of this project, or it does not fit the images; or
-            the weights of a published one are not to be had.
+        ValueError: the file holds no network of this project, or it does not fit the images; the
+            weights of a published one are not to be had; or `out` is a file of the user's own.
         OSError: no such file, or no prepared images there.
     """
     from zfrepro.data.store import PreparedSet
@@ -137,6 +137,8 @@ def score(
 
     keep_freed_memory()
     named = _apart(network)
+    if out is not None:
+        outputs.check(out, "probabilities", [Path(name) for name in network])
     published = network[0].startswith("model=")  # a long download, perhaps: after the images
     weights = [] if published else [weights_of(words) for words in named]
     images = PreparedSet.open(prepared or (PREPARED if published else images_of(weights[0])))

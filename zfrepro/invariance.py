@@ -6,7 +6,7 @@ Draws figure 5 for pictures of one's own.
 import argparse
 from pathlib import Path
 
-from zfrepro import arguments
+from zfrepro import arguments, outputs
 from zfrepro.networks import weights_of
 
 
@@ -26,8 +26,8 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument(
         "--classes", nargs="+", metavar="CLASS",
-        help="the pictures' true classes: numbers, identifiers or names (default: of each the "
-        "most probable one)",
+        help="the pictures' true classes: numbers, identifiers or names; without them, "
+        "probabilities are of the most probable class of each",
     )  # fmt: skip
     for kind, first, last, step, limits, unit in (
         ("translation", -60, 60, 4, (-224, 224), "pixels of a crop of 224, downwards"),
@@ -48,7 +48,8 @@ def measure(args: argparse.Namespace) -> str:
 
     Raises:
         OSError: no such picture or network.
-        ValueError: one of them cannot be read; or there is no such layer, class or transformation.
+        ValueError: one of them cannot be read; there is no such layer, class or transformation; or
+            an output would replace a file of the user's own.
     """
     import pandas as pd
     import torch
@@ -60,9 +61,12 @@ def measure(args: argparse.Namespace) -> str:
     from zfrepro.models.memory import keep_freed_memory
     from zfrepro.report import invariance as drawing
     from zfrepro.training import inputs
-    from zfrepro.training.trained import load
+    from zfrepro.training.trained import centred, load
 
     keep_freed_memory()
+    out, pdf, csv = outputs.named(args.out, "invariance", ".png", ".pdf", ".csv")
+    for path, sign in ((out, outputs.MARK), (pdf, outputs.MARK), (csv, "kind,amount,")):
+        outputs.check(path, sign, args.images)
     words = args.classes or [None] * len(args.images)
     if len(words) != len(args.images):
         raise ValueError(f"{len(words)} classes of {len(args.images)} pictures: give one for each")
@@ -84,15 +88,19 @@ def measure(args: argparse.Namespace) -> str:
             invariance.curves(chain, moved, wanted, label, args.layers).assign(image=str(path))
         )
     table = pd.concat(parts, ignore_index=True)
-    out = (args.out or Path("invariance.png")).with_suffix(".png")
     examples = invariance.examples(prepared, trained.mean, trained.crop, wanted)
     names = [path.name for path in args.images]
-    drawing.draw(table, examples, names, trained.crop, out, "features under transformation")
-    with files.atomic_path(out.with_suffix(".csv")) as path:
+    whose = "true class" if args.classes else "most probable class"
+    title = "features under transformation"
+    drawing.draw(table, examples, names, trained.crop, out, title, whose=whose)
+    with files.atomic_path(csv) as path:
         table.to_csv(path, index=False, float_format="%.5g")
     furthest = table.pivot_table("relative", "kind", "layer", aggfunc="max", sort=False)
     text = furthest.to_string(float_format="%.3f")
-    return f"{out}: the furthest, in norms of the features\n{text}"
+    given = centred(trained, picture.centre(prepared, trained.crop))
+    predicted = zip(names, inputs.predictions(trained, given), strict=True)
+    lines = [f"{name}: {words}" for name, words in predicted]
+    return "\n".join([*lines, f"{out}: the furthest, in norms of the features", text])
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Draws, for one picture, figure 7's maps over the places of a grey square.
 import argparse
 from pathlib import Path
 
-from zfrepro import arguments
+from zfrepro import arguments, outputs
 from zfrepro.networks import weights_of
 
 
@@ -23,7 +23,8 @@ def main() -> None:
     )
     parser.add_argument(
         "--class", dest="label", metavar="CLASS",
-        help="true class: a number, an identifier or a name (default: the most probable one)",
+        help="its true class: a number, an identifier or a name; without it, maps are of the most "
+        "probable class",
     )  # fmt: skip
     arguments.add_square(parser, stride=8)
     arguments.add_out(parser, "IMAGE.occlusion.png; a PDF and a CSV of the maps go beside it")
@@ -36,7 +37,8 @@ def occlude(args: argparse.Namespace) -> str:
 
     Raises:
         OSError: no such picture or network.
-        ValueError: one of them cannot be read; or there is no such layer or class.
+        ValueError: one of them cannot be read; there is no such layer or class; or an output would
+            replace a file of the user's own.
     """
     import numpy as np
 
@@ -50,6 +52,9 @@ def occlude(args: argparse.Namespace) -> str:
     from zfrepro.training.trained import centred, load
 
     keep_freed_memory()
+    out, pdf, csv = outputs.named(args.out, f"{args.image.stem}.occlusion", ".png", ".pdf", ".csv")
+    for path, sign in ((out, outputs.MARK), (pdf, outputs.MARK), (csv, "top,left,map,")):
+        outputs.check(path, sign, [args.image])
     content = picture.load(args.image)
     trained = load(weights_of(args.network))
     square = occlusion.Square.of(trained.crop, side=args.side, stride=args.stride, value=args.grey)
@@ -61,15 +66,18 @@ def occlude(args: argparse.Namespace) -> str:
         inputs.class_number(trained, args.label),
     )  # fmt: skip
     names = [inputs.class_name(trained, number) for number in range(len(trained.classes))]
+    whose = "the most probable class" if args.label is None else "the true class"
+    (predicted,) = inputs.predictions(trained, image)
     projections = occlusion.projections(deconvnet, args.layer, found.map, image)
     row = drawing.Row(crops.astype(np.float32) / np.float32(255), projections, found, None, names)
-    out = (args.out or Path(f"{args.image.stem}.occlusion.png")).with_suffix(".png")
-    drawing.draw([row], args.layer, out, f"{args.image.name}: what a grey square hides")
-    with files.atomic_path(out.with_suffix(".csv")) as path:
+    title = f"{args.image.name}: what a grey square hides"
+    drawing.draw([row], args.layer, out, title, whose=whose)
+    with files.atomic_path(csv) as path:
         found.to_table().to_csv(path, index=False, float_format="%.5g")
     least = np.unravel_index(found.probability.argmin(), found.probability.shape)
     return (
-        f"{out}:\n  {names[found.label]}: probability {found.clean_probability:.3f}, and "
+        f"{args.image.name}: {predicted}\n{out}:\n"
+        f"  {whose}, {names[found.label]}: probability {found.clean_probability:.3f}, and "
         f"{found.probability[least]:.3f} with the square at row {found.rows[least[0]]}, column "
         f"{found.columns[least[1]]}\n  {args.layer} map {found.map}: sum "
         f"{found.clean_activation:.3g}, at least {found.activation.min():.3g}"

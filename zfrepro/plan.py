@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.prepare import root_of
-from zfrepro import config, files, processes
+from zfrepro import config, files, outputs, processes
 from zfrepro.config import ConfigError
 from zfrepro.cores import cores
 from zfrepro.cost import done, gpus, notes, study, table
@@ -72,6 +72,8 @@ def parse(words: Sequence[str]) -> Wish:
 
 def plan(wish: Wish) -> str:
     """The plan as text; also written to `wish.out`, as CSV, where that is asked for."""
+    if wish.out is not None:
+        outputs.check(wish.out, "stage,images,")
     configs = {name: config.compose_experiment(name, wish.overrides) for name in wish.experiments}
     first = next(iter(configs.values()))
     beside = _beside(wish, first["profile"])

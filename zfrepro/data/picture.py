@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from zfrepro.data.decode import BadImageError, Pixels, decode, fit
+from zfrepro.data.decode import FORMATS, BadImageError, Pixels, decode, fit
 from zfrepro.data.listing import read_file
 
 
@@ -13,9 +13,13 @@ def load(path: Path) -> Image.Image:
     """The picture in a file, as it is.
 
     Raises:
-        OSError: no such file.
+        OSError: no such file, or none that can be read; names it.
         ValueError: it holds no picture; names it.
     """
+    if not path.is_file():
+        known = ", ".join(FORMATS)
+        what = "a folder" if path.is_dir() else "not there"
+        raise FileNotFoundError(f"{path} is {what}: name a picture ({known})")
     try:
         return decode(read_file(path)).image
     except BadImageError as error:

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from zfrepro import config, files
+from zfrepro import config, files, outputs
 from zfrepro.report import compare
-from zfrepro.report.compare import Report
+from zfrepro.report.compare import NUMBERS, Report
 from zfrepro.report.page import claims
 from zfrepro.report.page.study import Study
 
@@ -68,6 +68,9 @@ def show(results: Path) -> str:
 def compared(args: argparse.Namespace) -> str:
     """The comparison as text; also written where that is asked for."""
     a, b = Report(args.A), Report(args.B)
+    for out, sign in ((args.csv, "key,state,difference,"), (args.html, outputs.MARK)):
+        if out is not None:
+            outputs.check(out, sign, [a.folder / NUMBERS, b.folder / NUMBERS])
     if args.csv is not None:
         files.atomic_write(args.csv, compare.as_csv(compare.changes(a, b)))
     if args.html is not None:

@@ -13,7 +13,7 @@ from zfrepro.analysis.features import Panel
 from zfrepro.files import atomic_path
 from zfrepro.report import mosaic
 from zfrepro.report.mosaic import Picture
-from zfrepro.report.style import DPI, plt, save
+from zfrepro.report.style import DPI, OPTIONS, plt, save
 
 CELL = 72  # pixels of one projection in the picture, at least
 INCH = 2.6  # width of one map's panel, in inches
@@ -72,7 +72,11 @@ def draw_image(
     path: Path,
     title: str,
 ) -> None:
-    """Draws an image (c, c, 3) and, by contrasts of their own, its projections (n, c, c, 3)."""
+    """Draws an image (c, c, 3) and, by contrasts of their own, its projections (n, c, c, 3).
+
+    Args:
+        path: a PNG or a PDF, as its suffix says.
+    """
     pictures = [image / np.float32(255), *(mosaic.signed(each) for each in projections)]
     columns = ceil(len(pictures) ** 0.5)
     rows = ceil(len(pictures) / columns)
@@ -84,5 +88,6 @@ def draw_image(
         axis.imshow(picture, interpolation="bicubic")
         axis.set_title(label, fontsize=8)
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, format=path.suffix[1:] or "png", dpi=DPI)
+        kind = path.suffix[1:]
+        figure.savefig(temporary, format=kind, dpi=DPI, **OPTIONS[kind])
     plt.close(figure)

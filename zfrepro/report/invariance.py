@@ -27,7 +27,7 @@ Examples = Mapping[str, Sequence[Sequence[Picture]]]
 
 def draw(
     table: pd.DataFrame, examples: Examples, names: Sequence[str], crop: int, path: Path,
-    title: str,
+    title: str, *, whose: str = "true class",
 ) -> None:  # fmt: skip
     """The paper's 3 x 4 panels; writes `path` in the formats of `style`.
 
@@ -36,6 +36,7 @@ def draw(
         examples: of each kind, for each image some transformed ones (h, w, 3) between 0 and 1,
             from the least amount to the largest.
         names: of the images, in the order in which they come in the table.
+        whose: what the class is whose probability is drawn.
     """
     kinds, layers = table["kind"].unique(), table["layer"].unique()
     figure, axes = plt.subplots(
@@ -50,7 +51,7 @@ def draw(
             _curves(axis, rows[rows["layer"] == layer], "distance", colours)
             axis.set_ylabel(f"{layer}: Euclidean distance")
         _curves(line[-1], rows[rows["layer"] == layers[0]], "probability", colours)
-        line[-1].set(ylabel="P(true class)", ylim=(-0.02, 1.02))
+        line[-1].set(ylabel=f"P({whose})", ylim=(-0.02, 1.02))
         for axis in line[1:]:
             axis.set_xlabel(AXES[kind].format(crop=crop))
     handles = axes[0][1].get_lines()

@@ -21,7 +21,7 @@ from zfrepro.report.style import plt, save
 TILE = 96  # pixels of one projection
 NAMED = 5  # most probable classes that have a colour of their own
 TITLES = ("image, square, object's box", "(b) {layer}, strongest map", "(c) what that map sees",
-          "(d) true class' probability", "(e) most probable class")  # fmt: skip
+          "(d) probability of\n{whose}", "(e) most probable class")  # fmt: skip
 
 WIDTHS = (1, 1.15, 1.75, 1.15, 1)
 
@@ -44,8 +44,14 @@ class Row:
     classes: Sequence[str]
 
 
-def draw(rows: Sequence[Row], layer: str, path: Path, title: str) -> None:
-    """Writes `path` in the formats of `style`."""
+def draw(
+    rows: Sequence[Row], layer: str, path: Path, title: str, *, whose: str = "the true class"
+) -> None:
+    """Writes `path` in the formats of `style`.
+
+    Args:
+        whose: what the class is whose probability is drawn.
+    """
     figure, axes = plt.subplots(
         len(rows), len(TITLES), figsize=(13.5, 2.35 * len(rows) + 0.6), squeeze=False,
         layout="constrained", gridspec_kw={"width_ratios": WIDTHS},
@@ -53,7 +59,7 @@ def draw(rows: Sequence[Row], layer: str, path: Path, title: str) -> None:
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[], facecolor="0.92")
     for axis, text in zip(axes[0], TITLES, strict=True):
-        axis.set_title(text.format(layer=layer), fontsize=9)
+        axis.set_title(text.format(layer=layer, whose=whose), fontsize=9)
     for line, row in zip(axes, rows, strict=True):
         _draw_row(figure, line, row)
     figure.suptitle(title, fontsize=10)

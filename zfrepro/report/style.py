@@ -7,6 +7,7 @@ from typing import Any
 import matplotlib as mpl
 
 from zfrepro.files import atomic_path
+from zfrepro.outputs import MARK
 
 mpl.use("Agg")  # stages have no screen
 
@@ -16,8 +17,9 @@ from matplotlib.figure import Figure
 PAPER, OURS = "#9aa5b1", "#1f5fa8"
 OPTIONS: dict[str, dict[str, Any]] = {
     # matplotlib's own level takes three times as long for a file 15 % smaller
-    "png": {"pil_kwargs": {"compress_level": 1}},
-    "pdf": {"metadata": {"CreationDate": None}},  # the same figure, the same file
+    "png": {"metadata": {"Software": MARK}, "pil_kwargs": {"compress_level": 1}},
+    # without a date: the same figure, the same file
+    "pdf": {"metadata": {"Creator": MARK, "CreationDate": None}},
 }
 DPI = 220
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -56,3 +57,19 @@ def class_name(trained: Trained, number: int) -> str:
     """The first of a class' names."""
     identity, name = trained.classes[number]
     return name.split(",")[0] or identity
+
+
+@torch.inference_mode()
+def predictions(trained: Trained, images: Tensor, most: int = 3) -> list[str]:
+    """In words, the most probable classes of each network input (B, 3, c, c)."""
+    classes = len(trained.classes)
+    shares, numbers = trained.net(images).float().softmax(1).topk(min(most, classes))
+    return [
+        "predicted "
+        + ", ".join(
+            f"{class_name(trained, number)} {share:.3f}"
+            for number, share in zip(of_one.tolist(), theirs.tolist(), strict=True)
+        )
+        + f" (chance {1 / classes:.3f})"
+        for of_one, theirs in zip(numbers, shares, strict=True)
+    ]

@@ -1,16 +1,19 @@
 """Renders a miniature world and shows it: `python -m zfrepro.data.miniature --help`."""
 
 import argparse
+import sys
 import warnings
 from pathlib import Path
 
 import pyarrow.parquet as pq
 from PIL import Image, ImageDraw
+from PIL.PngImagePlugin import PngInfo
 
+from zfrepro import outputs
 from zfrepro.cores import cores
 from zfrepro.data.miniature.kinds import IMAGENET_LIKE
 from zfrepro.data.miniature.writer import render
-from zfrepro.files import atomic_path
+from zfrepro.files import LockedError, atomic_path
 
 CELL = 96  # pixels
 CAPTION = 14  # pixels
@@ -19,7 +22,15 @@ ROW_WIDTH = IMAGES * CELL
 
 
 def main() -> None:
-    arguments = _parser().parse_args()
+    try:
+        run(_parser().parse_args())
+    except (OSError, ValueError, LockedError) as error:
+        sys.exit(f"error: {error}")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    if arguments.contact_sheet:
+        outputs.check(arguments.contact_sheet)
     render(
         arguments.out,
         seed=arguments.seed,
@@ -32,7 +43,9 @@ def main() -> None:
     if arguments.contact_sheet:
         sheet = contact_sheet(arguments.out)
         with atomic_path(arguments.contact_sheet) as temporary:
-            sheet.save(temporary, "PNG")
+            mark = PngInfo()
+            mark.add_text("Software", outputs.MARK)
+            sheet.save(temporary, "PNG", pnginfo=mark)
 
 
 def contact_sheet(root: Path) -> Image.Image:
