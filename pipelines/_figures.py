@@ -18,6 +18,7 @@ from zfrepro.analysis.deconv import Deconvnet
 from zfrepro.analysis.sample import balanced
 from zfrepro.config import Config
 from zfrepro.data.store import Split
+from zfrepro.devices import device_of
 from zfrepro.fingerprint import fingerprint
 from zfrepro.report import style
 from zfrepro.training.trained import Trained, centred, load
@@ -45,8 +46,9 @@ def stage(name: str, description: str | None, run: Callable[[Config], None], fig
 
 
 def trained(network: str) -> Trained:
-    """The network that an experiment has trained."""
-    return load(RUNS / network / "weights.pt")
+    """The network that an experiment has trained, on the kind of device it was trained on."""
+    trainer = config.load(RUNS / network / "config.yaml")["trainer"]
+    return load(RUNS / network / "weights.pt").to(device_of(trainer["accelerator"]))
 
 
 def networks(settings: Config) -> list[str]:

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from tqdm import tqdm
 
 from pipelines._stage import shell
 from zfrepro import config, files
 from zfrepro.config import Config
 from zfrepro.data.store import ABSENT, PreparedSet, Split
+from zfrepro.devices import device_of
 from zfrepro.fingerprint import fingerprint
 from zfrepro.training.trained import Trained, load
 from zfrepro.transfer import features, probe
@@ -62,14 +62,12 @@ class Network:
         self.config = config.load(folder / "config.yaml")
         recipe = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         self.folder = config.CHECKPOINTS / recipe["fingerprint"]
+        self.device = device_of(self.config["trainer"]["accelerator"])
         self._weights = folder / "weights.pt"
 
     @cached_property
     def trained(self) -> Trained:
-        found = load(self._weights)
-        if torch.cuda.is_available():
-            found.net.to("cuda")
-        return found
+        return load(self._weights).to(self.device)
 
 
 class Target:

@@ -94,13 +94,14 @@ def examine(kind: str, network: str, split: Split, data: str, bands: Bands) -> E
         raise ValueError(f"{network} has no convolution {FIRST}: figure 6 compares those")
     stride = layer.stride[0]
     strongest = strongest_of(network, net, split, deconvnet, [FIRST, SECOND], data)
-    weights = layer.weight.detach().numpy()
+    weights = layer.weight.detach().cpu().numpy()
     filters = architecture.filter_table(weights, stride, bands)
     rows = strongest[(strongest["layer"] == SECOND) & (strongest["rank"] <= RANKS)]
     numbers = np.unique(rows["image"].to_numpy())
     at = np.searchsorted(numbers, rows["image"].to_numpy())
     read = reader(net, split)
-    windows = features.project_rows(deconvnet, SECOND, rows, at, read(numbers)).pixels.numpy()
+    projected = features.project_rows(deconvnet, SECOND, rows, at, read(numbers))
+    windows = projected.pixels.cpu().numpy()
     power = architecture.spectrum(windows)
     measures = {
         **architecture.summary(filters),

@@ -81,14 +81,17 @@ def _resolved(name: str) -> Config:
 
 
 def _trained_row(prepared: PreparedSet, name: str) -> dict[str, object]:
-    from zfrepro.training.trained import load  # noqa: PLC0415  where workers do it, they alone
+    from zfrepro.devices import device_of  # noqa: PLC0415  where workers do it, they alone
+    from zfrepro.training.trained import load  # noqa: PLC0415
 
     keep_freed_memory()
     folder = RESULTS / "runs" / name
     recipe = json.loads((folder / "run.json").read_text())
     last = json.loads((folder / "metrics.json").read_text())
-    paper = _resolved(name)["paper"]
-    made = evaluated(load(folder / "weights.pt"), recipe["fingerprint"], prepared, name)
+    resolved = _resolved(name)
+    paper, device = resolved["paper"], device_of(resolved["trainer"]["accelerator"])
+    trained = load(folder / "weights.pt").to(device)
+    made = evaluated(trained, recipe["fingerprint"], prepared, name)
     kept = RESULTS / "predictions" / name
     files.link_tree(made, kept)
     _draw_confusion(name, kept / "val_ten.parquet", prepared)

@@ -38,7 +38,7 @@ def run(settings: Config) -> None:
         title = f"{settings['network']}, {layer}: strongest {settings['split']} images of each map"
         drawing.draw(found, FIGURES / layer, title, labels=settings["labels"])
     first = deconvnet.chain.layers[0]
-    weights = network.net.state_dict()[f"{first}.weight"].numpy()
+    weights = network.net.state_dict()[f"{first}.weight"].cpu().numpy()
     drawing.draw_filters(
         weights, FIGURES / f"{first}_filters", f"{settings['network']}, filters of {first}"
     )

@@ -69,7 +69,7 @@ def curves(
     wanted = transformations(network, settings)
     parts = []
     for number in tqdm(numbers, desc="invariance", unit="image", disable=None):
-        image = torch.from_numpy(split[number])
+        image = torch.from_numpy(split[number]).to(network.mean.device)
         inputs = invariance.transformed(
             image, network.mean, network.crop, [Transformation.none(), *wanted]
         )

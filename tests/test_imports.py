@@ -17,6 +17,7 @@ FLOORS = [
         "zfrepro.provenance",
         "zfrepro.seeds",
         "zfrepro.lightning",
+        "zfrepro.devices",
         "zfrepro",
     ],
     ["zfrepro.schema"],

@@ -37,7 +37,6 @@ def evaluated(trained: "Trained", run: str, prepared: "PreparedSet", name: str) 
         staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".predictions-"))
         try:
             evaluation.check_fit(trained, prepared)
-            _to_gpu(trained)
             for split, indices in evaluation.splits(prepared):
                 wanted = {
                     v: staging / "done" / f"{split.name}_{v}.parquet" for v in evaluation.VIEWS
@@ -51,14 +50,6 @@ def evaluated(trained: "Trained", run: str, prepared: "PreparedSet", name: str) 
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     return folder
-
-
-def _to_gpu(trained: "Trained") -> None:
-    """Moves the network to a GPU where there is one."""
-    import torch
-
-    if torch.cuda.is_available():
-        trained.net.to("cuda")
 
 
 def folder_of(run: str, data: str) -> Path:
@@ -171,12 +162,12 @@ def _predict(
     weights: Path, images: "PreparedSet", split: str, size: int, crops: str, path: Path
 ) -> None:
     """Writes a network's predictions on `size` images of a split."""
+    from zfrepro.devices import device_of
     from zfrepro.training import evaluation
     from zfrepro.training.trained import load
 
-    trained, part = load(weights), images.split(split)
+    trained, part = load(weights).to(device_of("auto")), images.split(split)
     evaluation.check_fit(trained, images)
-    _to_gpu(trained)
     evaluation.evaluate(
         trained, part, evaluation.subset(len(part), size), {crops: path},
         progress=f"{weights.parent.name}, {split}, {crops}",

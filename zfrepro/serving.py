@@ -55,7 +55,7 @@ class Classifier:
             probabilities(self.trained, self._prepare(waiting, start), places)
             for start in range(0, len(waiting), IMAGES_AT_ONCE)
         ]
-        table = torch.cat(rows).double().numpy() if rows else np.empty((0, len(self.labels)))
+        table = torch.cat(rows).double().cpu().numpy() if rows else np.empty((0, len(self.labels)))
         return pd.DataFrame(table, columns=self.labels)
 
     def _prepare(self, images: Sequence[Any], start: int) -> Pixels:

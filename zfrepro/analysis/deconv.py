@@ -41,6 +41,11 @@ class Picks:
     def __getitem__(self, part: slice | Tensor) -> Picks:
         return Picks(self.images[part], self.maps[part], self.rows[part], self.columns[part])
 
+    def to(self, device: torch.device) -> Picks:
+        """The same numbers on this device."""
+        fields = (self.images, self.maps, self.rows, self.columns)
+        return Picks(*(each.to(device) for each in fields))
+
 
 @dataclass(frozen=True)
 class Projections:
@@ -122,13 +127,14 @@ class Deconvnet:
         Raises:
             ChainError: a pick outside the images, the maps or a map.
         """
+        picks = picks.to(seen.values.device)
         _check(picks, seen)
         parts = [
             self._down(seen, picks[start : start + batch]) for start in range(0, len(picks), batch)
         ]
         if not parts:
-            empty = torch.zeros(0, dtype=torch.int64)
-            return Projections(torch.zeros(0, *seen.shapes[0]), empty, empty)
+            empty = picks.rows
+            return Projections(seen.values.new_zeros(0, *seen.shapes[0]), empty, empty)
         size = parts[0].pixels.shape
         if any(part.pixels.shape[1:] != size[1:] for part in parts):
             parts = [_fit(part, *seen.shapes[0][1:], whole=True) for part in parts]
@@ -164,10 +170,11 @@ def strongest(seen: Seen, maps: Sequence[int] | None = None) -> Picks:
     """
     values = _as_maps(seen.values)
     images, available, _, width = values.shape
-    chosen = torch.arange(available) if maps is None else torch.tensor(list(maps))
+    wanted = range(available) if maps is None else maps
+    chosen = torch.tensor(list(wanted), device=values.device)
     _check_range("map", chosen, available, seen.layer)
-    peaks = values[:, chosen.to(values.device)].flatten(2).argmax(2).flatten()
-    of_image = torch.arange(images).repeat_interleave(len(chosen))
+    peaks = values[:, chosen].flatten(2).argmax(2).flatten()
+    of_image = torch.arange(images, device=values.device).repeat_interleave(len(chosen))
     return Picks(of_image, chosen.repeat(images), peaks // width, peaks % width)
 
 

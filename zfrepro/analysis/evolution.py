@@ -71,6 +71,7 @@ def fixed_images(deconvnet: Deconvnet, layer: str, maps: Sequence[int], images: 
     """
     seen = deconvnet.see(images, layer)
     chosen, each = torch.tensor(list(maps)), torch.arange(len(maps))
+    chosen, each = chosen.to(images.device), each.to(images.device)
     own = seen.values[each, chosen]  # noqa: PD011  (K, h, w), or (K,) of a linear layer
     width = own.shape[2] if own.dim() == 3 else 1
     peaks = own.reshape(len(each), -1).argmax(1)
@@ -84,7 +85,7 @@ def correlations(ones: Tensor, others: Tensor) -> npt.NDArray[np.float64]:
     centred = [each - each.mean(1, keepdim=True) for each in flat]
     norms = centred[0].norm(dim=1) * centred[1].norm(dim=1)
     products = (centred[0] * centred[1]).sum(1)
-    found: npt.NDArray[np.float64] = torch.where(norms > 0, products / norms, 0.0).numpy()
+    found: npt.NDArray[np.float64] = torch.where(norms > 0, products / norms, 0.0).cpu().numpy()
     return found
 
 

@@ -72,7 +72,7 @@ def panels(
     for number in maps:
         mine = np.flatnonzero(rows["map"].to_numpy() == number)
         part = rows.iloc[mine]
-        index = torch.from_numpy(mine)
+        index = torch.from_numpy(mine).to(projected.pixels.device)
         windows = Projections(
             projected.pixels[index], projected.tops[index], projected.lefts[index]
         )

@@ -206,8 +206,8 @@ def examples(
         some = [mine[i] for i in np.linspace(0, len(mine) - 1, EXAMPLES).round().astype(int)]
         found[kind] = [
             [
-                ((inputs.permute(1, 2, 0) + here) / 255).clamp(0, 1).numpy()
-                for inputs in transformed(torch.from_numpy(image), mean, crop, some)
+                ((inputs.permute(1, 2, 0) + here) / 255).clamp(0, 1).cpu().numpy()
+                for inputs in transformed(torch.from_numpy(image).to(mean.device), mean, crop, some)
             ]
             for image in images
         ]

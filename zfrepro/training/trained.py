@@ -1,7 +1,7 @@
 """A trained network as a run's `weights.pt` keeps it, and its averaged predictions (table 2)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,10 @@ class Trained:
     classes: list[tuple[str, str]]
     resize_filter: str
     precision: str = "32-true"
+
+    def to(self, device: torch.device) -> "Trained":
+        """The same, net and mean on this device, where `centred` then brings images too."""
+        return replace(self, net=self.net.to(device), mean=self.mean.to(device))
 
 
 def save(trained: Trained, path: Path) -> None:
@@ -135,10 +139,13 @@ def views(name: str, image_size: int, crop: int) -> Crops:
 
 
 def centred(trained: Trained, crops: npt.NDArray[np.uint8]) -> Tensor:
-    """The network's input for central crops, uint8 (B, c, c, 3): float32 (B, 3, c, c)."""
+    """The network's input for central crops, uint8 (B, c, c, 3): float32 (B, 3, c, c).
+
+    On the device of the mean.
+    """
     start = (trained.image_size - trained.crop) // 2
     here = slice(start, start + trained.crop)
-    pixels = torch.from_numpy(crops).float() - trained.mean[here, here]
+    pixels = torch.from_numpy(crops).to(trained.mean.device).float() - trained.mean[here, here]
     return pixels.permute(0, 3, 1, 2)
 
 

@@ -18,6 +18,7 @@ import torch
 
 from zfrepro.data.crops import centre_crop
 from zfrepro.data.store import Ints, PreparedSet, Split
+from zfrepro.devices import device_of
 from zfrepro.seeds import member_seed
 from zfrepro.training.fit import fit
 from zfrepro.training.trained import Trained, view_probabilities
@@ -100,7 +101,7 @@ def accuracy(
         classes=list(data.classes),
         resize_filter=prepared.manifest["filter"],
         precision=fitted.precision,
-    )
+    ).to(device_of(config["trainer"]["accelerator"]))
     tested = data.split("val")
     return mean_class_accuracy(predictions(trained, tested), tested.labels)
 
