@@ -1,7 +1,8 @@
 """Lightning, imported in half the time.
 
-It brings torchmetrics, which loads torchvision's detectors, SciPy and Matplotlib wherever they are
-installed, for metrics that this project does not use: seconds at the start of every training.
+It brings torchmetrics, which loads torchvision's detectors, SciPy, Matplotlib and transformers
+wherever they are installed, for metrics that this project does not use: seconds at the start of
+every training.
 """
 
 import sys
@@ -11,7 +12,7 @@ from importlib import metadata
 
 from lightning_utilities.core import imports
 
-UNUSED = ("matplotlib", "scipy", "torchvision")
+UNUSED = ("matplotlib", "scipy", "torchvision", "transformers")
 
 
 @contextmanager
@@ -37,7 +38,10 @@ def absent(*packages: str) -> Iterator[None]:
         sys.modules.update(loaded)
 
 
-with absent(*UNUSED):
+try:
+    with absent(*UNUSED):
+        import torchmetrics
+except ImportError:  # of something that cannot do without them: with them then, and slower
     import torchmetrics  # noqa: F401
 import pytorch_lightning as pl  # noqa: E402
 
