@@ -109,6 +109,8 @@ def make_trainer(
         # as weights decay their momenta pass through denormals, on which a CPU is slow
         torch.set_flush_denormal(True)
         torch.set_num_threads(options["threads"] or max(1, cores() // options["devices"]))
+    # `deterministic` would fill what every step overwrites: 5 % of a step of ZFNet
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     bars = progress(options["progress"], config.get("name"))
     return pl.Trainer(
         accelerator=options["accelerator"],
