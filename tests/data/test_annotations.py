@@ -9,6 +9,7 @@ from PIL import Image
 from tests.project import Project
 from zfrepro.data import annotations, decode
 from zfrepro.data.annotations import AnnotationError, Box, Placement, Point
+from zfrepro.data.listing import SourceError
 from zfrepro.data.store import PreparedSet
 
 HEADER = "image,nose_x,nose_y\n"
@@ -87,6 +88,7 @@ def test_a_csv_gives_points_beside_it(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", "is empty"),
+        ("image,nose_x,nose_y\n" + "a" * 200_000, r"l\.csv, line 1: no CSV"),
         (HEADER, "holds no landmarks"),
         ("image\na.jpg\n", "it needs `image`"),
         ("image,nose_x\na.jpg,1\n", "has the columns image, nose_x"),
@@ -96,7 +98,7 @@ def test_a_csv_gives_points_beside_it(tmp_path: Path) -> None:
 )
 def test_what_is_wrong_with_a_csv_is_said(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "l.csv").write_text(text)
-    with pytest.raises(AnnotationError, match=message):
+    with pytest.raises((AnnotationError, SourceError), match=message):
         annotations.read_landmarks(tmp_path / "l.csv")
 
 

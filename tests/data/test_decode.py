@@ -11,6 +11,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 from torchvision import transforms
 
+from zfrepro.data import decode as decoding
 from zfrepro.data.decode import BadImageError, decode, fit
 
 
@@ -116,6 +117,53 @@ def test_an_image_too_large_to_be_true_is_not_unpacked():
     content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
     with pytest.raises(BadImageError, match=r"^too large: .*3600000000 pixels"):
         decode(bytes(content))
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+@pytest.mark.parametrize("kind", [b"iCCP", b"zTXt"])
+def test_a_large_profile_or_comment_is_no_fault(kind):
+    plain = encoded(photograph(3), "PNG")
+    large = chunk(kind, b"name\0\0" + zlib.compress(bytes(3 << 20)))
+    np.testing.assert_array_equal(pixels(plain[:33] + large + plain[33:]), pixels(plain))
+
+
+def test_avif_and_16_bits_of_colour_are_read():
+    photo = photograph(3)
+    avif = decode(encoded(photo, "AVIF", quality=95))
+    assert avif.format == "AVIF"
+    assert np.abs(np.asarray(avif.image) - np.asarray(photo).astype(int)).mean() < 4
+    rows = b"".join(b"\0" + np.full((9, 3), 0x9C40 + y, ">u2").tobytes() for y in range(8))
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 9, 8, 16, 2, 0, 0, 0))
+    deep = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    np.testing.assert_array_equal(pixels(deep), np.full((8, 9, 3), 0x9C))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS: `git lfs pull`"),
+        (b"\n<!DOCTYPE html><html>", "a web page"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99), "HEIC, which is not read: save"),
+        (b"PK\3\4" + bytes(99), "a zip archive"),
+    ],
+)
+def test_what_is_taken_for_an_image_is_named(content, reason):
+    with pytest.raises(BadImageError, match=f"^not an image: .*{reason}"):
+        decode(content)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "GIF", "TIFF", "BMP", "PPM"])
+def test_pixels_are_counted_before_they_are_decoded(kind, monkeypatch):
+    content = encoded(photograph(3), kind)  # 90 x 70
+    monkeypatch.setattr(decoding, "MEMORY", 90 * 70 * 17)
+    assert decode(content).format == kind
+    monkeypatch.setattr(decoding, "MEMORY", 90 * 70 * 4)
+    monkeypatch.setattr(Image.Image, "load", None)
+    with pytest.raises(BadImageError, match=rf"^too large: 90 x 70 are 6,300 .*for {kind}$"):
+        decode(content)
 
 
 def test_arrays_come_as_they_are():

@@ -1,14 +1,16 @@
 """Stage `prepare`: from a resolved configuration to results/prepared/."""
 
 import json
+import shutil
 import subprocess
 import sys
 
 import pytest
-from pictures import small_tree
+from pictures import small_tree, write_tree
 
 from pipelines import prepare as stage
 from zfrepro import config, files
+from zfrepro.data.sources import SourceError
 from zfrepro.data.store import PreparedSet
 
 
@@ -90,3 +92,36 @@ def test_the_environment_says_where_the_images_are_on_this_machine(monkeypatch, 
     assert stage.root_of({"name": "folder", "root": "data/photos"}) == config.ROOT / "data/photos"
     monkeypatch.setenv("ZFREPRO_FOLDER", str(tmp_path))
     assert stage.root_of({"name": "folder", "root": "data/photos"}) == tmp_path
+
+
+@pytest.mark.parametrize("name", ["voc2012", "caltech101", "imagenette", "fashion_mnist"])
+def test_a_root_with_a_typing_error_is_not_made(project, monkeypatch, name):
+    """Two gigabytes would be fetched to it."""
+    settings = data(project / "typo", name=name, download=True, size="full")
+    monkeypatch.setattr(config, "ROOT", project / "checkout")
+    with pytest.raises(SourceError, match=f"its root is {project}/typo, and there is no such"):
+        stage.run("source", settings)
+    monkeypatch.setenv(f"ZFREPRO_{name.upper()}", str(project / "checkout" / "tpyo"))
+    with pytest.raises(
+        SourceError, match=f"ZFREPRO_{name.upper()} is .*tpyo, and there is no such"
+    ):
+        stage.run("source", settings)
+    assert not list(project.iterdir())
+
+
+def test_what_was_understood_is_printed(project, capsys):
+    tree = small_tree(project / "photos", train=4)
+    files = {"train/cat/.DS_Store": b"", "train/dog/notes.txt": b"", "train/dog/0003.jpg": b""}
+    write_tree(tree, files)
+    shutil.copy(tree / "train/cat/0000.jpg", tree / "val/cat/0001.jpg")
+    shutil.copy(tree / "train/cat/0001.jpg", tree / "train/dog/0002.jpg")
+    stage.run("source", data("photos", max_bad_share=0.5))
+    assert capsys.readouterr().out.splitlines() == [
+        "folder: 2 classes (cat, dog)",
+        "  train: 7 images, 3 to 4 of each class; without pixels: 1; copies among them: 1",
+        "  val: 4 images, 2 of each class",
+        "  left out: 1 hidden, 1 .txt",
+        "  in two classes of train: 1 of the same content "
+        "(train/cat/0001.jpg = train/dog/0002.jpg)",
+        "  in train and val: 1 of the same content (train/cat/0000.jpg = val/cat/0001.jpg)",
+    ]

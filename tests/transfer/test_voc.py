@@ -119,3 +119,10 @@ def test_results_files_keep_the_order_of_the_scores(tmp_path: Path) -> None:
     assert (
         tmp_path / "comp1_cls_val_boat.txt"
     ).read_text() == "2008_000001 0.5\n2008_000007 0.25\n"
+
+
+def test_results_are_written_nowhere_else(tmp_path: Path) -> None:
+    scores = np.zeros((1, 1), np.float32)
+    with pytest.raises(ValueError, match=r"class 'x/\.\./\.\./y'"):
+        voc.write_results(tmp_path / "a" / "b", "val", ["x/../../y"], ["1.jpg"], scores)
+    assert not list(tmp_path.iterdir())

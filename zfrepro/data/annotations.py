@@ -6,7 +6,6 @@ path, width, height, box (left, top, right, bottom) and landmarks (of each name 
 gives those of landmarks as CSV.
 """
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from zfrepro.data.decode import LONGEST
+from zfrepro.data.listing import read_csv
 
 
 class AnnotationError(ValueError):
@@ -148,21 +148,19 @@ def read_landmarks(file: Path) -> dict[Path, dict[str, Point]]:
         dogs/rex.jpg,101.5,88,160,90,130,141.5
 
     Raises:
-        OSError: no such file.
+        SourceError: no such file, or no CSV.
         AnnotationError: no line, no landmark, a column without its partner, or no number.
     """
-    with file.open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.DictReader(lines)
-        names = _names(file, reader.fieldnames or [])
-        found: dict[Path, dict[str, Point]] = {}
-        for row in reader:
-            line, image = f"{file}, line {reader.line_num}", file.parent / (row["image"] or "")
-            if image in found:
-                raise AnnotationError(f"{line}: {image} stands there twice")
-            found[image] = {
-                name: Point(*(_number(row, f"{name}_{axis}", line) for axis in "xy"))
-                for name in names
-            }
+    columns, rows = read_csv(file)
+    names = _names(file, columns)
+    found: dict[Path, dict[str, Point]] = {}
+    for number, row in rows:
+        line, image = f"{file}, line {number}", file.parent / (row["image"] or "")
+        if image in found:
+            raise AnnotationError(f"{line}: {image} stands there twice")
+        found[image] = {
+            name: Point(*(_number(row, f"{name}_{axis}", line) for axis in "xy")) for name in names
+        }
     if not found:
         raise AnnotationError(f"{file} holds no landmarks: a line an image is missing")
     return found

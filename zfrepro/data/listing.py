@@ -1,5 +1,6 @@
 """What a reader finds: a source's classes, and the image files of each split, in columns."""
 
+import csv
 import hashlib
 import os
 import stat
@@ -180,6 +181,35 @@ def read_file(path: Path) -> bytes:
             raise OSError("no regular file")
         _check_size(status.st_size)
         return file.read()
+
+
+def read_text(path: Path) -> str:
+    """A text file, with whatever mark of its byte order editors have put at its beginning.
+
+    Raises:
+        SourceError: it is not there, or no text.
+    """
+    try:
+        content = path.read_bytes()
+        wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+        return content.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{path} is no text in UTF-8 ({error})") from error
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def read_csv(path: Path) -> tuple[Sequence[str], list[tuple[int, dict[str, str | None]]]]:
+    """The columns of a CSV, and each row with its line.
+
+    Raises:
+        SourceError: as of `read_text`, or no CSV.
+    """
+    reader = csv.DictReader(read_text(path).splitlines())
+    try:
+        return reader.fieldnames or (), [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise SourceError(f"{path}, line {reader.line_num}: no CSV ({error})") from error
 
 
 def _check_size(size: int) -> None:

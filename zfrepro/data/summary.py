@@ -48,8 +48,8 @@ def _split(index: pa.Table, counts: dict[str, Any], classes: int | None) -> str:
         each = np.bincount(labels, minlength=classes)
         ends = dict.fromkeys(f"{number:,}" for number in (each.min(), each.max()))
         parts[0] += f", {' to '.join(ends)} of each class"
-    parts += [f"{counts['skipped']:,} files without pixels"] if counts["skipped"] else []
-    parts += [f"{counts['duplicates']:,} copies among them"] if counts["duplicates"] else []
+    parts += [f"without pixels: {counts['skipped']:,}"] if counts["skipped"] else []
+    parts += [f"copies among them: {counts['duplicates']:,}"] if counts["duplicates"] else []
     return "; ".join(parts)
 
 

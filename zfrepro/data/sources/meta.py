@@ -3,7 +3,6 @@
 Each of the places from which people have ImageNet, or Tiny ImageNet, keeps that in other files.
 """
 
-import csv
 import io
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zfrepro.data.listing import SourceError
+from zfrepro.data.listing import SourceError, read_csv, read_text
 from zfrepro.data.sources.tree import Found, Walk, class_folders
 
 DEVKIT = "ILSVRC2012_devkit_t12"
@@ -90,22 +89,6 @@ def label_of(name: str, meta: Meta, where: Path) -> str:
         ) from None
 
 
-def read_text(path: Path) -> str:
-    """A text file, with whatever mark of its byte order editors have put at its beginning.
-
-    Raises:
-        SourceError: it is not there, or no text.
-    """
-    try:
-        content = path.read_bytes()
-        wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
-        return content.decode("utf-16" if wide else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{path} is no text ({error}): fetch it again") from error
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read ({error.strerror}): fetch it again") from error
-
-
 def parse_devkit(meta_mat: bytes, ground_truth: bytes) -> Meta:
     """From the kit's table of synsets and its list of the validation images' ILSVRC2012_ID."""
     from scipy.io import loadmat  # noqa: PLC0415  most sources have no use for it
@@ -165,15 +148,15 @@ def _kaggle_labels(path: Path) -> dict[str, str]:
     """Lines of `ImageId,PredictionString`, the latter `<wnid> <box> ...`."""
     if not path.is_file():
         return {}
-    reader = csv.DictReader(io.StringIO(read_text(path)))
-    if not {"ImageId", "PredictionString"} <= set(reader.fieldnames or ()):
+    columns, rows = read_csv(path)
+    if not {"ImageId", "PredictionString"} <= set(columns):
         raise SourceError(f"{path} lacks the columns ImageId and PredictionString: fetch it again")
     labels = {}
-    for row in reader:
+    for line, row in rows:
         id_, *_ = (row["PredictionString"] or "").split() or [""]
         if not id_:
-            raise SourceError(f"{path}, line {reader.line_num}: no class; fetch it again")
-        labels[row["ImageId"]] = id_
+            raise SourceError(f"{path}, line {line}: no class; fetch it again")
+        labels[row["ImageId"] or ""] = id_
     return labels
 
 

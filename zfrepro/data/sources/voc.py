@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from zfrepro.data.listing import Ints, Presence, Source, SourceError
+from zfrepro.data.listing import Ints, Presence, Source, SourceError, read_text
 from zfrepro.data.sources.archives import Published, tree_of
-from zfrepro.data.sources.meta import read_text
 from zfrepro.data.sources.tree import Found, Walk, listing_of
 
 SPLITS = ("train", "val")
