@@ -92,7 +92,8 @@ def test_a_data_set(project: Project) -> None:
         each[:, 0] = range(5)
         each.tofile(raw / name)
     (project.root / "set_up.py").write_text(SET_UP)
-    chosen = ("profile=fashion_mnist", "data=cifar10", f"data.root={raw}", "data.image_size=32")
+    size = ("data.image_size=32", "crop=28")
+    chosen = ("profile=fashion_mnist", "data=cifar10", f"data.root={raw}", *size)
     succeed(project, "set_up", *chosen)
     folder = project.root / "results" / "prepared" / "cifar"
     assert np.load(folder / "train.npy").shape == (10, 32, 32, 3)

@@ -252,8 +252,8 @@ def _profile_for_data(overrides: Sequence[str]) -> str:
 
 
 def _plain(config: DictConfig, prefix: str = "") -> Config:
-    absent = {key for key in OmegaConf.missing_keys(config) if schema.may_be_absent(config, key)}
-    if open_keys := sorted(prefix + key for key in OmegaConf.missing_keys(config) - absent):
+    missing = sorted(OmegaConf.missing_keys(config))
+    if open_keys := [key for key in missing if not schema.may_be_absent(key)]:
         raise ConfigError(
             f"no value for {', '.join(open_keys)}: set it in the profile's or the experiment's "
             f"file or on the command line ({open_keys[0]}=...)"

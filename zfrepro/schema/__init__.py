@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-
 from zfrepro.schema.analysis import Analysis
 from zfrepro.schema.data import (
     CaltechTwin,
@@ -28,7 +26,7 @@ class Network:
     """A network by itself."""
 
     model: Model = section("the network", Model)
-    defaults: list[Any] = key("of Hydra", [{"model": "???"}, "_self_"])
+    defaults: list[Any] = key("of Hydra", ["_self_", {"model": "???"}])
 
 
 # the classes of what is composed, by the name of its file in conf/
@@ -54,11 +52,10 @@ DATA: dict[str, type] = {
 FILES = {each.name for _, _, each in walk(Config) if each.metadata["file"]}
 
 
-def may_be_absent(config: DictConfig, key: str) -> bool:
-    """Whether nobody needs to give the dotted `key` of a typed configuration a value."""
-    cls = OmegaConf.get_type(config)
-    found = find(cls, key) if isinstance(cls, type) else None
-    return found is not None and metadata(*found)["absent"]
+def may_be_absent(key: str) -> bool:
+    """Whether nobody needs to give the dotted `key` a value."""
+    found = find(Config, key)
+    return found is not None and bool(metadata(*found)["absent"])
 
 
 def explained(root: str) -> Iterator[tuple[str, str, str]]:

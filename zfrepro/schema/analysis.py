@@ -30,7 +30,7 @@ class Overlap:
 
 
 @dataclass
-class Images:
+class Looked:
     """A network and the images of the source that it is shown."""
 
     network: str = key("an experiment", **OTHERS)
@@ -39,20 +39,20 @@ class Images:
 
 
 @dataclass
-class Sample(Images):
+class Sample(Looked):
     images: int = key(
         "at most a quarter of the split's, spread over the classes", least=1, most=10**6
     )
 
 
 @dataclass
-class Features(Images):
+class Features(Looked):
     maps: dict[str, int] = key("shown of each layer", least=1, most=10_000)
     labels: bool = key("each map's number and highest peak above it")
 
 
 @dataclass
-class Evolution(Images):
+class Evolution(Looked):
     others: list[str] = key("experiments, for the spread", **OTHERS)
     layers: list[str] = key("that are followed", **LAYERS)
     maps: int = key("shown of each layer", least=1, most=10_000)

@@ -30,6 +30,7 @@ class Limits:
     option_of: str | None = None  # a group of conf/: its files' names
     pattern: str | None = None
     length: int | None = None
+    whole: bool = False  # a whole number, where the type does not say so
     instead: Any = None  # one value more that is allowed
     words: str | None = None  # what is allowed, where the numbers do not say it
 
@@ -39,7 +40,9 @@ class Limits:
 
     def allow(self, value: Any) -> bool:
         """Whether a value, or each entry of a list or a mapping, can be meant; null is a type's."""
-        if value is None or (self.instead is not None and value == self.instead):
+        if value is None:
+            return not self.whole
+        if self.instead is not None and value == self.instead:
             return True
         if isinstance(value, dict) and any(isinstance(each, dict) for each in value.values()):
             return True
@@ -48,12 +51,12 @@ class Limits:
             return self.length in (None, len(value)) and all(self.allow(each) for each in entries)
         if isinstance(value, float) and not isfinite(value):
             return False
-        if self.least is not None and (
-            isinstance(value, bool) or not isinstance(value, int | float)
-        ):
+        ends = (self.least, self.most, self.above, self.below)
+        if ends != (None,) * 4 and (isinstance(value, bool) or not isinstance(value, int | float)):
             return False
         return (
-            (self.least is None or value >= self.least)
+            (not self.whole or isinstance(value, int))
+            and (self.least is None or value >= self.least)
             and (self.most is None or value <= self.most)
             and (self.above is None or value > self.above)
             and (self.below is None or value < self.below)

@@ -107,9 +107,9 @@ class Lcn:
 @dataclass
 class Layer:
     maps: int = key("of a convolution", absent=True, least=1, most=65_536)
-    units: Any = key(
+    units: Any = key(  # OmegaConf cannot merge an open `int | str`
         "of a full layer; the last one has classes", absent=True, least=1, most=1_048_576,
-        instead="classes", words="a whole number from 1 to 1048576, or classes",
+        whole=True, instead="classes", words="a whole number from 1 to 1048576, or classes",
     )  # fmt: skip
     kernel: int = key("side of a convolution's filters", absent=True, least=1, most=64)
     stride: int = key("step of the filters", absent=True, least=1, most=64)
