@@ -40,28 +40,32 @@ class Limits:
 
     def allow(self, value: Any) -> bool:
         """Whether a value, or each entry of a list or a mapping, can be meant; null is a type's."""
-        if value is None:
-            return not self.whole
-        if self.instead is not None and value == self.instead:
+        if self.whole or not isinstance(value, list | dict):
+            return self._allow_one(value)
+        entries = list(value.values()) if isinstance(value, dict) else value
+        if any(isinstance(each, dict) for each in entries):  # whose keys have limits of their own
             return True
-        if isinstance(value, dict) and any(isinstance(each, dict) for each in value.values()):
-            return True
-        if isinstance(value, list | dict):
-            entries = value.values() if isinstance(value, dict) else value
-            return self.length in (None, len(value)) and all(self.allow(each) for each in entries)
-        if isinstance(value, float) and not isfinite(value):
-            return False
-        ends = (self.least, self.most, self.above, self.below)
-        if ends != (None,) * 4 and (isinstance(value, bool) or not isinstance(value, int | float)):
-            return False
+        return self.length in (None, len(entries)) and all(map(self._allow_one, entries))
+
+    def _allow_one(self, value: Any) -> bool:
+        if value is None or (self.instead is not None and value == self.instead):
+            return value is not None or not self.whole
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if any(end is not None for end in (self.least, self.most, self.above, self.below)):
+            return number and isfinite(value) and self._within(value)
+        return (
+            (not number or isfinite(value))
+            and (not self.choices or value in self.choices)
+            and (self.pattern is None or re.fullmatch(self.pattern, value) is not None)
+        )
+
+    def _within(self, value: float) -> bool:
         return (
             (not self.whole or isinstance(value, int))
             and (self.least is None or value >= self.least)
             and (self.most is None or value <= self.most)
             and (self.above is None or value > self.above)
             and (self.below is None or value < self.below)
-            and (not self.choices or value in self.choices)
-            and (self.pattern is None or re.fullmatch(self.pattern, value) is not None)
         )
 
 
