@@ -5,12 +5,18 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import Any
 
 from zfrepro.cores import cores
 from zfrepro.processes import die_with_parent
 
+KILLED = (
+    "a worker process was killed, most likely since memory ran out: free some and start again: it "
+    "goes on where it was"
+)
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # read as PyTorch and NumPy are loaded
 
 
@@ -18,20 +24,22 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # read as PyTorch and Num
 def worker_processes(workers: int) -> Iterator[ProcessPoolExecutor]:
     """Fresh processes (a fork would copy threads' locks) that end with the block or with us.
 
-    Each computes with its share of the cores. A worker that is killed raises BrokenProcessPool
-    here; nothing waits for its work for ever.
+    Each computes with its share of the cores. Nothing waits for ever for one that is killed.
+
+    Raises:
+        ChildProcessError: one of them was killed.
     """
     share = {name: str(max(1, cores() // workers)) for name in THREADS}
     others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), _start_worker, (os.getpid(),)
-    )
+    pool = ProcessPoolExecutor(workers, _Context(), _start_worker, (os.getpid(),))
     with _environment(share):
         try:
             yield pool
-        except BaseException:
+        except BaseException as error:
             for child in set(multiprocessing.active_children()) - others:
                 child.terminate()
+            if isinstance(error, BrokenProcessPool):
+                raise ChildProcessError(KILLED) from error
             raise
         finally:
             pool.shutdown(cancel_futures=True)
@@ -59,6 +67,24 @@ def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
             del os.environ[name]
 
 
+class _Process(multiprocessing.context.SpawnProcess):
+    """Ctrl-C reaches all processes of a terminal; it is the parent that ends this one.
+
+    It starts with the signal blocked: busy with imports it would answer with a traceback.
+    """
+
+    def start(self) -> None:
+        resource_tracker.ensure_running()  # whose start would unblock it
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Context(multiprocessing.context.SpawnContext):
+    Process = _Process
+
+
 def _start_worker(parent: int) -> None:
     die_with_parent(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends the rest

@@ -1,4 +1,7 @@
+import copy
 import math
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,7 +10,9 @@ import pandas as pd
 import pytest
 import torch
 
-from zfrepro.data.store import PreparedSet
+from zfrepro.data.store import PreparedSet, StoreError
+from zfrepro.files import reason
+from zfrepro.lightning import pl
 from zfrepro.training import checkpoints, precision, result
 from zfrepro.training.callbacks import progress
 from zfrepro.training.errors import wrong_at
@@ -236,6 +241,64 @@ def test_nothing_private_of_torch_is_asked_for_the_precision() -> None:
     source = Path(precision.__file__).read_text()
     assert "torch._" not in source
     assert "torch.ops" not in source
+
+
+class Killing:
+    """A split whose images are loaded by a process that is killed meanwhile."""
+
+    def __init__(self, split: Any, error: OSError | None) -> None:
+        self._split, self._error = split, error
+
+    def __len__(self) -> int:
+        return len(self._split)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._split, name)
+
+    def read(self, *_: Any) -> Any:
+        if self._error:
+            raise self._error
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected", "message"),
+    [
+        (None, ChildProcessError, "^a process that loads images was killed, most likely since"),
+        (StoreError("train.npy is damaged"), StoreError, r"^train\.npy is damaged$"),
+    ],
+)
+def test_what_loading_processes_die_of_is_one_line(
+    tiny: PreparedSet, tiny_config: Config, folder: Path, raised: OSError | None,
+    expected: type[Exception], message: str,
+) -> None:  # fmt: skip
+    broken = copy.copy(tiny)
+    broken.split = lambda name: Killing(tiny.split(name), raised)  # type: ignore[method-assign,assignment,return-value]
+    tiny_config["trainer"]["workers"] = 1
+    with pytest.raises(expected, match=message):
+        fit(tiny_config, broken, folder, lambda _: None)
+
+
+def test_a_full_disk_names_the_checkpoint(
+    tiny: PreparedSet, tiny_config: Config, folder: Path
+) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full")
+    (folder / checkpoints.UNFINISHED).symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left") as found:
+        fit(tiny_config, tiny, folder, lambda _: None)
+    assert reason(found.value).startswith(f"the disk that {folder / checkpoints.UNFINISHED} is on")
+
+
+def test_a_full_gpu_says_what_needs_less(
+    tiny: PreparedSet, tiny_config: Config, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2 GiB")
+
+    monkeypatch.setattr(pl.Trainer, "fit", fail)
+    with pytest.raises(MemoryError, match=r"the GPU has no room .*Tried to.*precision=bf16-mixed"):
+        fit(tiny_config, tiny, folder, lambda _: None)
 
 
 def test_unknown_progress_names_the_key() -> None:

@@ -197,8 +197,9 @@ def _check_room(work: Path, source: Source, recipe: Recipe) -> None:
     free = shutil.disk_usage(work).free
     if recipe.storage == "uint8" and needed > free:
         raise PreparationError(
-            f"{images} images need {needed / 1e9:.1f} GB as uint8, and {work} has "
-            f"{free / 1e9:.1f} GB free: data.storage=jpeg needs about a sixth of it"
+            f"{images} images need {tqdm.format_sizeof(needed, 'B')} as uint8, and the disk of "
+            f"{work} has {tqdm.format_sizeof(free, 'B')} free: free some, or data.storage=jpeg "
+            "needs about a sixth of it"
         )
 
 

@@ -18,7 +18,9 @@ from zfrepro.data.store import PreparedSet
 from zfrepro.lightning import pl
 from zfrepro.models.convnet import ConvNet, build
 from zfrepro.models.memory import keep_freed_memory
+from zfrepro.processes import STOPPED
 from zfrepro.training import checkpoints
+from zfrepro.training.archive import in_one_line
 from zfrepro.training.callbacks import EpochEnd, OwnSignals, progress
 from zfrepro.training.module import Classifier, DivergedError, Row
 from zfrepro.training.precision import choose_precision
@@ -52,6 +54,8 @@ def fit(
 
     Raises:
         DivergedError: the loss became NaN or infinite.
+        MemoryError: the GPU has not enough.
+        OSError: the disk is full, images are damaged, or a process that loads them was killed.
         SystemExit: the run was told to stop (code 143 for SIGTERM, 130 for Ctrl-C).
     """
     training, trainer_config = config["training"], config["trainer"]
@@ -79,8 +83,13 @@ def fit(
         )
     except DivergedError as error:
         raise DivergedError(f"{error}; last good checkpoint: {_last_good(folder)}") from None
-    except SystemExit as stop:  # Lightning ends with 1 after Ctrl-C
-        sys.exit(128 + signal.SIGINT if stop.code == 1 else stop.code)
+    except (RuntimeError, OSError) as error:
+        raise _mendable(error) from error
+    except SystemExit as stop:
+        if stop.code != 1:
+            raise
+        sys.stderr.write(f"{STOPPED}\n")  # by Ctrl-C, after which Lightning ends with 1
+        sys.exit(128 + signal.SIGINT)
     if trainer.received_sigterm:  # and with 0 after SIGTERM, as if the training had finished
         sys.exit(128 + signal.SIGTERM)
     on_gpu = trainer.strategy.root_device.type == "cuda"
@@ -92,6 +101,25 @@ def fit(
         threads=torch.get_num_threads(),
         machine=torch.cuda.get_device_name() if on_gpu else platform.machine(),
     )
+
+
+def _mendable(error: RuntimeError | OSError) -> Exception:
+    """The error for the user: what torch says of memory and of loading processes is for others."""
+    message = str(error)
+    if isinstance(error, torch.OutOfMemoryError):
+        return MemoryError(
+            f"the GPU has no room for this network and batch ({in_one_line(error)}): "
+            "training.precision=bf16-mixed needs less, and more GPUs (trainer=ddp) share the batch"
+        )
+    if isinstance(error, OSError) and "in DataLoader worker" in message:  # with its traceback
+        return type(error)(message.strip().splitlines()[-1].partition(": ")[2])
+    if "DataLoader worker" in message:
+        return ChildProcessError(
+            "a process that loads images was killed, most likely since memory ran out: free some, "
+            "or load in the training process (trainer.workers=0), and start again: it goes on "
+            "where it was"
+        )
+    return error
 
 
 def build_net(config: Config, classes: int) -> ConvNet:
