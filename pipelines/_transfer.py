@@ -206,18 +206,20 @@ def kept(folder: Path, name: str, fold: Fold, work: Callable[[Path], Row]) -> Ro
         work: gets a folder that is its own, and outlives a kill, until it has finished.
     """
     stem = _stem(name, fold)
-    path, own = folder / f"{stem}.json", folder / stem
-    if not path.is_file():
+    path, own = folder / f"{stem}.json.gz", folder / stem
+    content = files.kept(path)
+    if content is None:
         with files.exclusive(own, stem):
-            files.write_json(path, work(own))
+            content = json.dumps(work(own)).encode()
+            files.keep(path, content)
             shutil.rmtree(own)
-    found: Row = json.loads(path.read_text(encoding="utf-8"))
+    found: Row = json.loads(content)
     return found
 
 
 def is_kept(folder: Path, name: str, fold: Fold) -> bool:
     """Whether `kept` has nothing to do."""
-    return (folder / f"{_stem(name, fold)}.json").is_file()
+    return (folder / f"{_stem(name, fold)}.json.gz").is_file()
 
 
 def _stem(name: str, fold: Fold) -> str:

@@ -22,7 +22,7 @@ from zfrepro.fingerprint import fingerprint
 from zfrepro.report import overlap as drawing
 from zfrepro.report.tables import markdown
 from zfrepro.transfer import excluded
-from zfrepro.transfer.overlap import Rule, collect, shared
+from zfrepro.transfer.overlap import Rule, collect, read, shared
 
 RESULTS = config.ROOT / "results"
 OUT, FIGURES = RESULTS / "overlap", RESULTS / "figures" / "overlap"
@@ -84,8 +84,8 @@ def found(name: str, transfer: PreparedSet, source: PreparedSet, rule: Rule) -> 
     tables = []
     for split_name in transfer.manifest["splits"]:
         split = transfer.split(split_name)
-        others = np.concatenate([np.load(path) for path in greys_of(transfer, split_name)])
-        pairs = shared((np.load(path) for path in blocks), others, rule)
+        others = np.concatenate([read(path) for path in greys_of(transfer, split_name)])
+        pairs = shared(map(read, blocks), others, rule)
         tables.append(
             pd.DataFrame({
                 "set": name,

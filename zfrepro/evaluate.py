@@ -32,7 +32,7 @@ def evaluated(trained: "Trained", run: str, prepared: "PreparedSet", name: str) 
     from zfrepro.training import evaluation
 
     folder = folder_of(run, prepared.manifest["digest"])
-    if not folder.is_dir():
+    if not _is_whole(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".predictions-"))
         try:
@@ -46,10 +46,22 @@ def evaluated(trained: "Trained", run: str, prepared: "PreparedSet", name: str) 
                 evaluation.evaluate(trained, split, indices, wanted, progress=progress)
             for old in folder.parent.glob("predictions-*"):  # of code or images that have changed
                 shutil.rmtree(old)
+            files.write_sums(staging / "done", [path.name for path in (staging / "done").iterdir()])
             (staging / "done").rename(folder)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     return folder
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether the predictions in it, if any, are as they were written."""
+    try:
+        if folder.is_dir():
+            files.check_sums(folder)
+    except files.DamagedError as error:
+        files.log.warning("%s: it is made anew", error)
+        return False
+    return folder.is_dir()
 
 
 def folder_of(run: str, data: str) -> Path:

@@ -88,8 +88,12 @@ def atomic_write(path: Path, content: str | bytes) -> None:
             temporary.write_text(content, encoding="utf-8")
 
 
+def to_json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
 def write_json(path: Path, value: object) -> None:
-    atomic_write(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    atomic_write(path, to_json(value))
 
 
 def digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
@@ -123,14 +127,13 @@ def check_sums(folder: Path) -> None:
     path = folder / SUMS
     try:
         lines = path.read_text("utf-8").splitlines()
-        expected = dict(line.split("  ", 1)[::-1] for line in lines)
+        check(folder, dict(line.split("  ", 1)[::-1] for line in lines))
     except FileNotFoundError as error:
         raise DamagedError(f"{path} is not there") from error
     except ValueError as error:  # another number of words, or bytes that are no text
         raise DamagedError(f"{path} is damaged") from error
-    if not expected:
+    if not lines:
         raise DamagedError(f"{path} is empty")
-    check(folder, expected)
 
 
 def keep(path: Path, content: bytes) -> None:
@@ -141,7 +144,10 @@ def keep(path: Path, content: bytes) -> None:
 def kept(path: Path) -> bytes | None:
     """What `keep` wrote; None where there is nothing or, after a warning, where it is damaged."""
     try:
-        return gzip.decompress(path.read_bytes())
+        packed = path.read_bytes()
+        if not packed:  # which gzip would take
+            raise EOFError("it is empty")
+        return gzip.decompress(packed)
     except FileNotFoundError:
         return None
     except (OSError, EOFError, zlib.error) as error:

@@ -89,7 +89,7 @@ def test_parts_are_done_once_and_merge_to_the_same(tmp_path: Path, expected: pd.
         found = collect(chain, LAYERS, IMAGES, read, tmp_path, batch=16, part=40)
         assert_same(found, expected)
     assert seen == list(range(IMAGES))
-    (tmp_path / "000000040.parquet").unlink()  # killed before the second part was written
+    (tmp_path / "000000040.parquet.gz").unlink()  # killed before the second part was written
     assert_same(collect(chain, LAYERS, IMAGES, read, tmp_path, batch=16, part=40), expected)
     assert seen[IMAGES:] == list(range(40, 80))
 

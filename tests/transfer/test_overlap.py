@@ -137,7 +137,7 @@ def test_thumbnails_are_kept_a_block_at_a_time(tmp_path, monkeypatch):
     monkeypatch.setattr(overlap, "_make", lambda *task: made.append(task) or whole(*task))
     paths = overlap.collect(prepared, "train", tmp_path / "greys", progress=False)
     assert len(made) == 3  # the two that were whole have not been made again
-    greys = np.concatenate([np.load(path) for path in paths])
+    greys = np.concatenate([overlap.read(path) for path in paths])
     np.testing.assert_array_equal(greys, overlap.greys(images))
 
 

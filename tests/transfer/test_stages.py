@@ -63,12 +63,12 @@ def test_a_set_gives_folds_of_both_arms_and_finished_ones_are_found_again(
     assert not splits.duplicated(["images_a_class", "fold", "image"]).any()
     pretrained = found[found["arm"] == "pretrained"]["accuracy"]
     assert pretrained.min() > 60  # the gratings are easy; chance is 20
-    kept = list(config.CHECKPOINTS.rglob("*-4-0.json"))
+    kept = list(config.CHECKPOINTS.rglob("*-4-0.json.gz"))
     assert len(kept) == 2
     times = [path.stat().st_mtime_ns for path in kept]
-    (path,) = (path for path in kept if path.name == "fc7-softmax-4-0.json")
-    (path.parent / "fc7-softmax-2-1.json").unlink()  # killed in the middle of this fold
-    (scratch,) = config.CHECKPOINTS.rglob("scratch-4-1.json")
+    (path,) = (path for path in kept if path.name == "fc7-softmax-4-0.json.gz")
+    (path.parent / "fc7-softmax-2-1.json.gz").unlink()  # killed in the middle of this fold
+    (scratch,) = config.CHECKPOINTS.rglob("scratch-4-1.json.gz")
     scratch.unlink()  # the one that is left is trained in this process
     transfer.run(settings, "caltech101")
     pd.testing.assert_frame_equal(folds(results, "transfer/caltech101"), found)
@@ -112,7 +112,7 @@ def test_a_kill_while_folds_are_trained_side_by_side_leaves_no_worker_and_loses_
     killed.kill()
     killed.wait()
     assert not psutil.wait_procs(workers, timeout=20)[1]
-    assert not list((tmp_path / "killed").glob("*/scratch-*.json"))
+    assert not list((tmp_path / "killed").glob("*/scratch-*.json.gz"))
     assert start("killed").wait() == 0
     names = ("killed", "undisturbed")
     found, expected = (tmp_path / name / "out/caltech101/folds.csv" for name in names)

@@ -7,6 +7,7 @@ file, so that a killed one goes on and several processes share one set.
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from zfrepro.analysis.chain import Chain
-from zfrepro.files import LockedError, atomic_path, exclusive
+from zfrepro.files import LockedError, exclusive, keep, kept
 
 COUNT = 9
 PART = 4096  # images: some seconds on a GPU, a minute on a CPU
@@ -167,14 +168,14 @@ def collect(
         folder: of this network, these images and layers alone.
         progress: what the bar says; without it there is none.
     """
-    files = [folder / f"{start:09}.parquet" for start in range(0, images, part)]
+    files = [folder / f"{start:09}.parquet.gz" for start in range(0, images, part)]
     bar = tqdm(total=images, desc=progress, unit="image", disable=None if progress else True)
     missing = dict(zip(files, range(0, images, part), strict=True))
     with bar:
         while missing:
             for file, start in list(missing.items()):
                 numbers = np.arange(start, min(start + part, images))
-                if not file.is_file():
+                if kept(file) is None:
                     try:
                         with exclusive(folder / f".{file.stem}", f"part {file.stem}"):
                             _part(chain, layers, numbers, read, file, batch)
@@ -184,7 +185,7 @@ def collect(
                 bar.update(len(numbers))
             if missing:  # what is left is in the hands of others
                 time.sleep(PAUSE)
-    return merged(pd.read_parquet(file) for file in files)
+    return merged(pd.read_parquet(io.BytesIO(kept(file) or b"")) for file in files)
 
 
 def _part(
@@ -195,9 +196,8 @@ def _part(
     file: Path,
     batch: int,
 ) -> None:
-    if file.is_file():  # another process was faster
+    if kept(file) is not None:  # another process was faster
         return
     pieces = (numbers[i : i + batch] for i in range(0, len(numbers), batch))
     table = to_table(strongest(chain, layers, ((piece, read(piece)) for piece in pieces)))
-    with atomic_path(file) as temporary:
-        table.to_parquet(temporary, index=False)
+    keep(file, table.to_parquet(index=False))

@@ -31,7 +31,15 @@ from zfrepro.data.index import Merged, bad_files, good_rows, merge
 from zfrepro.data.listing import Listing, Source
 from zfrepro.data.shards import Recipe, Shard
 from zfrepro.data.store import PreparedSet, seal
-from zfrepro.files import LOCK_NAME, atomic_path, atomic_write, digests, sync, write_json
+from zfrepro.files import (
+    LOCK_NAME,
+    atomic_path,
+    atomic_write,
+    digests,
+    sync,
+    to_json,
+    write_json,
+)  # fmt: skip
 from zfrepro.workers import worker_processes
 
 MANIFEST = "manifest.json"
@@ -109,8 +117,8 @@ def prepare(
     from zfrepro.data import preview  # noqa: PLC0415  workers, who import this too, draw nothing
 
     preview.write(work, manifest)
-    small = [name for name in names_of(manifest, work) if name.endswith((".parquet", "mean.npy"))]
-    manifest = _write(work, {**manifest, "files": digests(work, small)})
+    tables = [path.relative_to(work).as_posix() for path in work.rglob("*.parquet")]
+    manifest = _write(work, {**manifest, "files": digests(work, ["mean.npy", *tables])})
     sync(work)
     shutil.rmtree(work / shards.FOLDER)
     return manifest
@@ -180,7 +188,7 @@ def _begin(work: Path, source: Source, recipe: Recipe, fingerprint: str) -> None
     """Makes the shard folder and the arrays that the shards are written into."""
     plan = work / shards.FOLDER / "plan.json"
     mine = {"fingerprint": fingerprint, "recipe": vars(recipe), "source": source.identity()}
-    if plan.is_file() and json.loads(plan.read_text(encoding="utf-8")) != mine:
+    if plan.is_file() and plan.read_bytes() != to_json(mine).encode():
         raise PreparationError(f"{work} holds another, unfinished preparation: remove it")
     if not plan.is_file():
         _check_room(work, source, recipe)

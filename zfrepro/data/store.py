@@ -264,7 +264,9 @@ def _existing(path: Path, manifest: dict[str, Any]) -> Path:
 def _map(path: Path, manifest: dict[str, Any]) -> NDArray[Any]:
     try:
         mapped: NDArray[Any] = np.load(_existing(path, manifest), mmap_mode="r")
-    except ValueError as error:  # a cut-off file is shorter than its header says
+    except StoreError:
+        raise
+    except Exception as error:  # a damaged header makes NumPy raise almost anything
         raise _unfit(path, f"is no whole array ({error})", manifest) from error
     return mapped
 

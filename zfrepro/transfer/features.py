@@ -7,6 +7,8 @@ numbers an image, and 4,096 of layers 6 and 7.
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +24,10 @@ from tqdm import tqdm
 
 from zfrepro.analysis.chain import Chain
 from zfrepro.data.store import Split
+from zfrepro.files import DamagedError, check, digests, write_json
 from zfrepro.training.trained import Trained, centred
+
+log = logging.getLogger(__name__)
 
 BATCH = 64
 SEES = ("conv", "fc", "flatten")  # what begins the layer above
@@ -65,7 +70,7 @@ def extract(
     """
     chain = Chain(trained.net)
     paths = {layer: folder / f"{layer}.npy" for layer in layers}
-    ends = {end(chain, layer): layer for layer in layers if not paths[layer].is_file()}
+    ends = {end(chain, layer): layer for layer in layers if not _is_whole(paths[layer])}
     if not ends:
         return paths
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,7 +103,24 @@ def extract(
             file.finish()
     for layer in ends.values():
         _part(paths[layer]).replace(paths[layer])
+        write_json(_sums(paths[layer]), digests(folder, [paths[layer].name]))
     return paths
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a layer's features are there, as an earlier extraction has written them."""
+    try:
+        check(path.parent, json.loads(_sums(path).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return False
+    except (DamagedError, ValueError, AttributeError, KeyError) as error:
+        log.warning("%s: it is made anew", error)
+        return False
+    return True
+
+
+def _sums(path: Path) -> Path:
+    return path.with_suffix(".json")
 
 
 @torch.inference_mode()

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from zfrepro.data.naive import areas
 from zfrepro.data.store import PreparedSet
-from zfrepro.files import atomic_path
+from zfrepro.files import keep, kept
 from zfrepro.workers import worker_processes
 
 GREY = 32  # pixels each way of what is kept of an image
@@ -129,11 +129,11 @@ def collect(
     """
     images = len(prepared.split(split))
     starts = range(0, images, BLOCK)
-    paths = [folder / f"{split}-{number:05d}.npy" for number in range(len(starts))]
+    paths = [folder / f"{split}-{number:05d}.gz" for number in range(len(starts))]
     tasks = [
         (prepared, split, start, min(start + BLOCK, images), path)
         for start, path in zip(starts, paths, strict=True)
-        if not path.is_file()
+        if kept(path) is None
     ]
     with tqdm(
         desc=f"thumbnails of {split}", unit="image", total=images,
@@ -143,6 +143,11 @@ def collect(
         for done in _made(tasks, workers if len(tasks) > 1 else 1):
             bar.update(done)
     return paths
+
+
+def read(path: Path) -> Greys:
+    """One of the files that `collect` has made."""
+    return np.frombuffer(kept(path) or b"", dtype=np.uint8).reshape(-1, GREY, GREY)
 
 
 def _candidates(left: Vectors, right: Vectors, least: float) -> Iterator[tuple[Ints, Ints]]:
@@ -192,8 +197,7 @@ def _make(prepared: PreparedSet, split: str, start: int, stop: int, path: Path) 
     images = prepared.split(split)
     numbers = np.arange(start, stop)
     block = [greys(images.read(numbers[i : i + READ])) for i in range(0, len(numbers), READ)]
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.save(file, np.concatenate(block))
+    keep(path, np.concatenate(block).tobytes())
     return len(numbers)
 
 
