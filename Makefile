@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
+PORT   ?= 5000
 # stages call `python`; it has to be this one
 RUN    := PATH="$$PWD/$(BIN):$$PATH" VIRTUAL_ENV="$$PWD/$(VENV)"
 # an environment holds the path of its folder, and so does $(READY)
@@ -33,8 +34,8 @@ lint: $(READY)
 smoke: $(READY)  ## the whole graph in two minutes, and again, in a copy: this checkout stays as it is
 	$(RUN) tests/smoke
 
-ui: $(READY)     ## browse runs, curves and figures at http://127.0.0.1:5000
-	$(RUN) MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false python -m mlflow ui --backend-store-uri sqlite:///mlflow.db
+ui: $(READY)     ## browse runs, curves and figures at http://127.0.0.1:5000 (PORT=5050: elsewhere)
+	$(RUN) python -m zfrepro.tracking ui --port $(PORT)
 
 # curl drops the line ends of base64
 define ASK
@@ -48,7 +49,7 @@ export ASK
 
 serve: $(READY)  ## predictions of the best ZFNet for any image, at http://127.0.0.1:5001
 	@echo "$$ASK"
-	$(RUN) MLFLOW_DISABLE_TELEMETRY=true MLFLOW_TRACKING_URI="$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" \
+	$(RUN) MLFLOW_DISABLE_TELEMETRY=true MLFLOW_TRACKING_URI="$$($(BIN)/python -m zfrepro.tracking uri)" \
 	  python -m mlflow models serve --model-uri models:/zfnet@best --env-manager local --port 5001
 
 bench: $(READY)  ## speed against peers, into benchmarks/results/

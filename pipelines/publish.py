@@ -12,6 +12,7 @@ from pathlib import Path
 
 from zfrepro import config, files, processes
 from zfrepro.tracking import (
+    DatabaseError,
     Folds,
     Record,
     RecordError,
@@ -40,7 +41,7 @@ def main() -> None:
         published = publish(records, errors)
         published += publish_results(_results(), _folds(), records[0].config["tracking"])
         registered = None if named else register_best(records, errors)  # the best of all
-    except RecordError as error:
+    except (RecordError, DatabaseError, config.ConfigError) as error:
         sys.exit(f"error: {error}")
     except Exception as error:
         sys.exit(

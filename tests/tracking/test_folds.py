@@ -39,10 +39,11 @@ def test_a_set_has_a_nested_run_for_each_fold(place: Place, folds: Folds) -> Non
     assert (published.action, published.run_id) == ("created", parent.info.run_id)
     found = {run.info.run_name: run for run in children}
     assert sorted(found) == [
-        "pretrained softmax fc7 15 fold 0", "pretrained softmax fc7 15 fold 1",
-        "pretrained softmax fc7 30 fold 0", "scratch softmax 15 fold 0",
+        "caltech101 pretrained softmax fc7 15 fold 0",
+        "caltech101 pretrained softmax fc7 15 fold 1",
+        "caltech101 pretrained softmax fc7 30 fold 0", "caltech101 scratch softmax 15 fold 0",
     ]  # fmt: skip
-    fold = found["pretrained softmax fc7 15 fold 1"]
+    fold = found["caltech101 pretrained softmax fc7 15 fold 1"]
     assert fold.data.metrics == {"accuracy": 64.0}
     assert fold.data.params["seed"] == "4"
     assert {run.info.status for run in (parent, *children)} == {"FINISHED"}
@@ -63,6 +64,16 @@ def test_folds_are_filed_once_and_changed_ones_anew(place: Place, folds: Folds) 
     folds.path.write_text(CSV.replace("64.0", "65.0"))
     (changed,) = tracking.publish_results([], [Folds(folds.name, folds.path)], place.tracking)
     assert changed.action == "created"
+
+
+def test_deleted_folds_come_back_once(place: Place, folds: Folds) -> None:
+    (first,) = tracking.publish_results([], [folds], place.tracking)
+    for run in place.runs("caltech101"):
+        place.client.delete_run(run.info.run_id)
+    assert place.runs("caltech101") == []
+    (again,) = tracking.publish_results([], [folds], place.tracking)
+    assert again.run_id == first.run_id
+    assert len(place.runs("caltech101")) == 5
 
 
 def test_what_a_broken_store_left_is_completed(

@@ -118,3 +118,24 @@ def test_records_name_what_is_missing(tmp_path: Path) -> None:
     (folder / "metrics.json").unlink()
     with pytest.raises(RecordError, match=r"no finished run: it has no metrics\.json"):
         Record.read(folder)
+
+
+def test_a_deleted_run_comes_back_once(place: Place) -> None:
+    record = Record.read(write_run(place.folder / "run", run_config(place.tracking)))
+    (first,) = tracking.publish([record])
+    place.client.delete_run(first.run_id)
+    (again,) = tracking.publish([record])
+    assert again.run_id == first.run_id == place.run().info.run_id
+
+
+@pytest.mark.parametrize("lost", ["*/artifacts/config.yaml", "*"])
+def test_deleted_artifacts_are_filed_again(place: Place, lost: str) -> None:
+    record = Record.read(write_run(place.folder / "run", run_config(place.tracking)))
+    (first,) = tracking.publish([record])
+    before = content(place.tracking["uri"])
+    for path in list((place.folder / "mlartifacts" / "table3").glob(lost)):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (again,) = tracking.publish([record])
+    assert (again.action, again.run_id) == ("completed", first.run_id)
+    assert content(place.tracking["uri"]) == before
+    assert tracking.publish([record])[0].action == "unchanged"

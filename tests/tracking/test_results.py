@@ -1,6 +1,7 @@
 """Figures filed from their folders."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,17 @@ def test_what_a_broken_store_left_is_completed(
     assert published.action == "completed"
     assert len(place.runs("figure4")) == 1
     assert logged(place.client, published.run_id) == SERIES
+
+
+def test_a_figure_whose_files_were_deleted_is_filed_again(place: Place, folder: Path) -> None:
+    (first,) = tracking.publish_results([Result.read(folder)], [], place.tracking)
+    (artifacts,) = place.folder.glob("mlartifacts/figure4/*/artifacts")
+    shutil.rmtree(artifacts)
+    (again,) = tracking.publish_results([Result.read(folder)], [], place.tracking)
+    assert (again.action, again.run_id) == ("completed", first.run_id)
+    assert logged(place.client, again.run_id) == SERIES
+    (third,) = tracking.publish_results([Result.read(folder)], [], place.tracking)
+    assert third.action == "unchanged"
 
 
 def test_a_store_that_is_off_gets_nothing(place: Place, folder: Path) -> None:

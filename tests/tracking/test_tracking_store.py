@@ -1,11 +1,13 @@
 """Where runs are filed, and several processes that come there at once."""
 
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from tests.tracking.place import KEYS, Place, python
-from zfrepro.config import ROOT, load
+from zfrepro.config import ROOT, ConfigError, load
 from zfrepro.tracking.settings import Settings
 
 STARTER = """
@@ -48,15 +50,52 @@ def test_first_starts_at_once_on_a_fresh_database(tmp_path: Path) -> None:
         ("sqlite:////tmp/a.db", "sqlite:////tmp/a.db", "file:///tmp/mlartifacts"),
         ("http://host:5000", "http://host:5000", None),
         ("postgresql://host/db", "postgresql://host/db", (ROOT / "mlartifacts").as_uri()),
+        ("sqlite:///~/a.db", "sqlite:////home/me/a.db", "file:///home/me/mlartifacts"),
+        ("sqlite+pysqlite:////tmp/a.db", "sqlite:////tmp/a.db", "file:///tmp/mlartifacts"),
     ],
 )
 def test_places(
     uri: str | None, resolved: str, artifacts: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setitem(sys.modules, "psycopg", ModuleType("psycopg"))
+    monkeypatch.setitem(sys.modules, "psycopg2", ModuleType("psycopg2"))
     settings = Settings.of(KEYS | {"uri": uri})
     assert settings.resolved_uri == resolved
     assert settings.artifact_root == artifacts
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("127.0.0.1:5000", r"tracking\.uri=127\.0\.0\.1:5000 .* say http://127\.0\.0\.1:5000 of"),
+        ("localhost:5000/", r"say http://localhost:5000/ of a server"),
+        ("/data/runs", r"say sqlite:////data/runs/mlflow\.db of files in a folder"),
+        ("file:///data/runs", r"say sqlite:////data/runs/mlflow\.db of files in a folder"),
+        ("sqlite://", r"names no file: say sqlite:///mlflow\.db"),
+        ("sqlite:////tmp", r"names no file"),
+        ("sqlite:///~nobody-here/x.db", r"home directory"),
+        ("oracle://host/db", r"say http://, https://, sqlite://, postgresql://"),
+        ("mysql://me:secret@host/db", r"me:\*\*\*@host.* pip install 'zfrepro\[mysql\]'"),
+        ("postgresql+psycopg://host/db", r"pip install 'zfrepro\[postgresql\]'"),
+        ("mssql+pyodbc://host/db", r"not installed \(.*pyodbc"),
+    ],
+)
+def test_what_is_no_address_is_refused_with_what_was_meant(
+    uri: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("psycopg", "MySQLdb", "pymysql", "pyodbc"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ConfigError, match=said) as caught:
+        Settings.of(KEYS | {"uri": uri})
+    assert "secret" not in str(caught.value)
+    assert Settings.of(KEYS | {"uri": uri, "enabled": False}).enabled is False
+
+
+def test_passwords_are_not_shown() -> None:
+    shown = Settings.of(KEYS | {"uri": "https://me:secret@host:5000"}).shown
+    assert shown == "https://me:***@host:5000"
 
 
 def test_the_environment_names_the_store_where_the_configuration_does_not(

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from zfrepro.report import mosaic
 from zfrepro.report.mosaic import Picture
-from zfrepro.report.style import plt, save
+from zfrepro.report.style import log_scale, plt, save
 
 CELL = 44  # pixels of a filter in the picture, at least
 LOOKS = {  # of a kind of net: its name, and a colour and a dash that grey print tells apart too
@@ -89,7 +89,7 @@ def _draw_sizes(axis: Axes, sizes: Mapping[str, Sequence[float]]) -> None:
             100 * np.arange(len(ordered)) / len(ordered), ordered, color=colour, linestyle=dash,
             label=name,
         )  # fmt: skip
-    axis.set_yscale("log")
+    log_scale(axis)
     axis.set(
         xlabel="filters of layer 1, largest first (%)", ylabel="root mean square of the weights"
     )
@@ -118,7 +118,7 @@ def _draw_spectra(axis: Axes, spectra: pd.DataFrame, strides: Mapping[str, int])
         axis.plot(mean.index, mean, color=colour, linestyle=dash, label=name)
         for tooth in range(1, strides[kind] // 2 + 1):
             axis.axvline(tooth / strides[kind], color=colour, linestyle=dash, linewidth=0.6)
-    axis.set_yscale("log")
+    log_scale(axis)
     axis.set(
         xlabel="cycles a pixel; thin lines: grid of layer 1's stride",
         ylabel="power in projections of layer 2",

@@ -18,7 +18,7 @@ LOOKS = {  # of a verdict: colour and marker, which tell them apart without the 
     "reproduced": ("#0072b2", "o"),
     "contradicted": ("#d55e00", "X"),
     "inconclusive": ("#5f6b76", "D"),
-    "not tested": ("#7d8894", "$-$"),
+    "not tested": ("#7d8894", "_"),
 }
 ROW = 0.285  # inches
 PLOT = (0.335, 0.625)  # left and right, as shares of the picture's width

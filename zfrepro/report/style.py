@@ -12,7 +12,9 @@ from zfrepro.outputs import MARK
 mpl.use("Agg")  # stages have no screen
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 PAPER, OURS = "#9aa5b1", "#1f5fa8"
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -23,9 +25,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 DPI = 220
 
-__all__ = ["DPI", "OURS", "PAPER", "plt", "save", "set_output"]
+__all__ = ["DPI", "OURS", "PAPER", "log_scale", "plt", "save", "set_output"]
 
 plt.rcParams["savefig.dpi"] = DPI
+plt.rcParams["text.parse_math"] = False  # a `$` in the name of a class is a letter
 _formats = tuple(OPTIONS)
 
 
@@ -42,6 +45,13 @@ def set_output(dpi: int, formats: Sequence[str]) -> None:
         raise ValueError(f"formats names {min(unknown)}; it can name {', '.join(OPTIONS)}")
     plt.rcParams["savefig.dpi"] = dpi
     _formats = tuple(formats)
+
+
+def log_scale(axis: Axes) -> None:
+    """A logarithmic y axis, labelled with plain numbers: matplotlib's own labels are formulas."""
+    axis.set_yscale("log")
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False))
 
 
 def save(figure: Figure, path: Path) -> None:

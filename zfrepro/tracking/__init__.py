@@ -5,6 +5,7 @@ again. Nothing else in this project imports it.
 """
 
 from zfrepro.tracking.claims import of_claims
+from zfrepro.tracking.database import DatabaseError
 from zfrepro.tracking.folds import Folds
 from zfrepro.tracking.live import Tracker, place, track
 from zfrepro.tracking.publish import Published, publish, publish_results, register_best
@@ -13,6 +14,7 @@ from zfrepro.tracking.registry import Registered
 from zfrepro.tracking.results import Result
 
 __all__ = [
+    "DatabaseError",
     "Folds",
     "Published",
     "Record",

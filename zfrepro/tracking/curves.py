@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -15,6 +16,9 @@ from zfrepro.tracking.record import Config, Row
 
 TRAIN, VAL, PAPER = "#0072b2", "#d55e00", "#555555"  # told apart by colour-blind readers too
 PANELS = {"top1": "top-1 error (%)", "top5": "top-5 error (%)", "loss": "cross-entropy loss"}
+
+
+mpl.rcParams["text.parse_math"] = False  # a `$` in a name is a letter
 
 
 def draw(config: Config, epochs: Sequence[Row], path: Path) -> None:

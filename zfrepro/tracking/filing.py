@@ -12,6 +12,7 @@ from mlflow.entities import (
     Dataset,
     DatasetInput,
     InputTag,
+    LoggedModel,
     LoggedModelOutput,
     Metric,
     Param,
@@ -174,7 +175,7 @@ class Filed:
             self._client.log_inputs(self.run_id, [DatasetInput(dataset, [tag])])
 
     def log_config(self, config: Config) -> None:
-        if "config.yaml" not in self._artifacts():
+        if "config.yaml" not in self._store.artifacts(self.run_id):
             self._client.log_text(self.run_id, to_yaml(config), "config.yaml")
 
     def complete(self, record: Record, artists: Executor | None = None) -> bool:
@@ -187,9 +188,10 @@ class Filed:
         """
         with self._store.alone():
             state = self.state
-            if is_whole(state):
+            has_files = self._has_files()
+            if is_whole(state) and has_files:
                 return False
-            if state.data.tags.get(COMPLETE) != "true":
+            if state.data.tags.get(COMPLETE) != "true" or not has_files:
                 with ThreadPoolExecutor(1) as thread:
                     self._add(record, artists or thread)
                 self._client.set_tag(self.run_id, COMPLETE, "true")
@@ -211,8 +213,18 @@ class Filed:
             drawn.result()
             self._log_files([*(record.folder / name for name in FILES), curves])
 
+    def _has_files(self) -> bool:
+        """Whether the artifacts are there, too: somebody may have deleted them."""
+        wanted = {*FILES, CURVES, previews.FOLDER}
+        return self._store.artifacts(self.run_id) >= wanted and all(
+            map(self._has_content, self._store.models(self.run_id))
+        )
+
+    def _has_content(self, model: LoggedModel) -> bool:
+        return bool(self._client.list_logged_model_artifacts(model.model_id))
+
     def _log_files(self, paths: Iterable[Path]) -> None:
-        there = self._artifacts()
+        there = self._store.artifacts(self.run_id)
         for path in paths:
             if path.name not in there:
                 self._client.log_artifact(self.run_id, str(path))
@@ -221,10 +233,11 @@ class Filed:
 
     def _log_model(self, record: Record) -> None:
         """Logs the net as an MLflow model, whole or not at all: READY comes after its files."""
-        if self._has_model():
+        found = self._model()
+        if found is not None:
+            if not self._has_content(found):
+                self._log_content(found, record)
             return
-        from zfrepro.tracking.packaging import save  # noqa: PLC0415  torch takes seconds to import
-
         model = self._client.create_logged_model(
             self._experiment_id,
             name=MODEL,
@@ -232,22 +245,27 @@ class Filed:
             params=description.params(record.config, record.recipe),
             model_type="image classifier",
         )
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / MODEL
-            save(path, record.weights, run_id=self.run_id, model=model)
-            self._client.log_model_artifacts(model.model_id, str(path))
+        self._log_content(model, record)
         step = len(record.epochs)
         self._client.log_outputs(self.run_id, [LoggedModelOutput(model.model_id, step)])
         self._log_metrics(self._of_model(model.model_id, record, step))
         self._client.finalize_logged_model(model.model_id, "READY")
 
-    def _has_model(self) -> bool:
-        """Whether a whole model is there; what an interrupted attempt left is removed."""
+    def _log_content(self, model: LoggedModel, record: Record) -> None:
+        from zfrepro.tracking.packaging import save  # noqa: PLC0415  torch takes seconds to import
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / MODEL
+            save(path, record.weights, run_id=self.run_id, model=model)
+            self._client.log_model_artifacts(model.model_id, str(path))
+
+    def _model(self) -> LoggedModel | None:
+        """The model that is ready; what an interrupted attempt left is removed."""
         for model in self._store.models(self.run_id):
             if str(model.status) == "READY":
-                return True
+                return model
             self._client.delete_logged_model(model.model_id)
-        return False
+        return None
 
     def _of_model(self, model_id: str, record: Record, step: int) -> Iterator[Metric]:
         """The final errors once more, now as the model's: MLflow joins them on equal values."""
@@ -267,9 +285,6 @@ class Filed:
             history = [] if self.created else self._client.get_metric_history(self.run_id, key)
             self._steps[key] = {metric.step for metric in history}
         return self._steps[key]
-
-    def _artifacts(self) -> set[str]:
-        return {file.path for file in self._client.list_artifacts(self.run_id)}
 
 
 def _now() -> int:

@@ -72,11 +72,11 @@ def file_folds(store: "Store", folds: Folds) -> tuple[str, str]:
 
 
 def _add(store: "Store", experiment_id: str, run: "Run", folds: Folds) -> None:
-    from mlflow.entities import Metric  # noqa: PLC0415  seconds to import
+    from mlflow.entities import Metric, ViewType  # noqa: PLC0415  seconds to import
 
     run_id, when = str(run.info.run_id), run.info.start_time
     of_folds = "tags.`mlflow.parentRunId` = '" + run_id + "'"
-    filed = store.client.search_runs([experiment_id], of_folds, max_results=LARGEST)
+    filed = store.client.search_runs([experiment_id], of_folds, ViewType.ALL, LARGEST)
     known = {each.data.tags[FOLD]: each for each in filed}
     for row in folds.rows:
         _file_fold(store, experiment_id, run_id, row, known)
@@ -90,12 +90,11 @@ def _file_fold(
     from mlflow.entities import Metric, Param  # noqa: PLC0415
 
     facts = {key: value for key, value in row.items() if key != MEASURED and value}
-    words = [facts[key] for key in ("arm", "classifier", "layer", SIZE) if key in facts]
-    name = f"{' '.join(words)} fold {facts['fold']}"
-    key, client = f"{facts['set']} {name}", store.client
-    tags = {"mlflow.parentRunId": parent, FOLD: key}
-    run = known.get(key) or client.create_run(experiment_id, tags=tags, run_name=name)
-    if run.info.status == "FINISHED":
+    words = [facts[key] for key in ("set", "arm", "classifier", "layer", SIZE) if key in facts]
+    name, client = f"{' '.join(words)} fold {facts['fold']}", store.client
+    tags = {"mlflow.parentRunId": parent, FOLD: name}
+    run = known.get(name) or client.create_run(experiment_id, tags=tags, run_name=name)
+    if store.restored(run).info.status == "FINISHED":
         return
     run_id, value = str(run.info.run_id), float(row[MEASURED])
     metrics = [Metric(MEASURED, value, run.info.start_time, 0)] if math.isfinite(value) else []

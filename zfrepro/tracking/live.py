@@ -139,7 +139,7 @@ class Tracker:
         """One line, once: nothing is lost, and the remedy is a command."""
         if not self._warned:
             self._warned = True
-            _warn(self._settings.resolved_uri, error)
+            _warn(self._settings.shown, error)
 
 
 def place(folder: Path, config: Config) -> str | None:
@@ -148,7 +148,7 @@ def place(folder: Path, config: Config) -> str | None:
     None where tracking is off or the store does not answer, which is a warning.
     """
     settings = Settings.of(config["tracking"])
-    if not settings.enabled or settings.resolved_uri in _silent:
+    if not settings.enabled or settings.shown in _silent:
         return None
     tame_mlflow(timeout=LIVE_TIMEOUT, retries=0)
     try:
@@ -156,7 +156,7 @@ def place(folder: Path, config: Config) -> str | None:
 
         return filing.place(settings, Record.read(folder, config))
     except Exception as error:  # as in `_work`
-        _warn(settings.resolved_uri, error)
+        _warn(settings.shown, error)
         return None
 
 

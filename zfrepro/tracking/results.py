@@ -110,6 +110,13 @@ class Result:
         return text
 
     @property
+    def artifacts(self) -> set[str]:
+        """What stands at the top of its run's artifacts, once it is filed."""
+        there = {path.parts[0] for path in self.files}
+        there = {"images" if name == SERIES else name for name in there}
+        return there | ({previews.FOLDER} if self.pictures else set())
+
+    @property
     def pictures(self) -> list[str]:
         """Those that stand in the description."""
         return [path.name for path in self.files if path.suffix == ".png" and not path.parts[1:]]
@@ -157,7 +164,7 @@ def file_result(store: "Store", result: Result) -> tuple[str, str]:
         _log_series(store, run, result)
         _log_files(store, run, result)
 
-    return store.file(experiment_id, result.digest, result.element, add)
+    return store.file(experiment_id, result.digest, result.element, add, result.artifacts)
 
 
 def _describe(store: "Store", run: "Run", result: Result) -> None:

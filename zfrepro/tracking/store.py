@@ -2,12 +2,13 @@
 
 import fcntl
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModel, Run
+from mlflow.entities import LoggedModel, Run, ViewType
 
+from zfrepro.tracking import database
 from zfrepro.tracking.settings import Settings
 
 NOTE = "mlflow.note.content"  # the tag that holds a description
@@ -29,6 +30,9 @@ class Store:
         self._artifacts = settings.artifact_root
         self._lock = settings.lock
         with self.alone():
+            if settings.database:
+                artifacts = None if settings.artifacts else settings.beside
+                database.make_ready(settings.database, artifacts)
             self.client: MlflowClient = MlflowClient(self.uri)
 
     @contextmanager
@@ -44,39 +48,60 @@ class Store:
     ) -> tuple[Run, bool]:
         """The first run that has the tags `identity`, or one made with them; and whether it is new.
 
+        A deleted one is restored: made anew it would be there twice once somebody restores it.
+
         Args:
             started: of a new one, in ms since 1970; now if None.
         """
         with self.alone():
             where = " and ".join(f"tags.`{key}` = '{value}'" for key, value in identity.items())
             order = ["attributes.start_time ASC"]
-            runs = self.client.search_runs([experiment_id], where, max_results=1, order_by=order)
-            if runs:
-                return runs[0], False
+            for view in (ViewType.ACTIVE_ONLY, ViewType.DELETED_ONLY):
+                for found in self.client.search_runs([experiment_id], where, view, 1, order):
+                    return self.restored(found), False
             made = self.client.create_run(
                 experiment_id, start_time=started, tags=dict(identity), run_name=name
             )
             return made, True
 
+    def restored(self, run: Run) -> Run:
+        """The run, which is no longer deleted if it was."""
+        if run.info.lifecycle_stage == "deleted":
+            self.client.restore_run(run.info.run_id)
+        return run
+
     def file(
-        self, experiment_id: str, fingerprint: str, name: str, add: Callable[[Run], None]
+        self,
+        experiment_id: str,
+        fingerprint: str,
+        name: str,
+        add: Callable[[Run], None],
+        artifacts: Collection[str] = (),
     ) -> tuple[str, str]:
         """Has `add` file a run's content, unless the store has it whole.
 
         The tag `complete` comes last but one, FINISHED last: a run without them is taken up again.
+
+        Args:
+            artifacts: names that a whole run has; somebody may have deleted their files.
 
         Returns:
             The run's id, and what was done: "created", "completed" or "unchanged".
         """
         run, created = self.run(experiment_id, {"fingerprint": fingerprint}, name)
         run_id = str(run.info.run_id)
-        if is_whole(run):
+        known = is_whole(run) and run.info.lifecycle_stage == "active"
+        if known and self.artifacts(run_id) >= {*artifacts}:
             return run_id, "unchanged"
         with self.alone():
             add(run)
             self.client.set_tag(run_id, COMPLETE, "true")
             self.client.set_terminated(run_id, "FINISHED")
         return run_id, "created" if created else "completed"
+
+    def artifacts(self, run_id: str) -> set[str]:
+        """Names of a run's files and folders."""
+        return {file.path for file in self.client.list_artifacts(run_id)}
 
     def models(self, run_id: str) -> list[LoggedModel]:
         """The models that a run has logged, whole or not."""
