@@ -274,8 +274,6 @@ def test_a_store_that_cannot_be_used_is_one_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("")
-    for uri in (f"sqlite:///{tmp_path}/file/mlflow.db", "file:mlruns", "nosuch://place"):
-        caplog.clear()
-        train(run_config(KEYS | {"uri": uri}), epochs())
-        assert len(caplog.records) == 1
+    train(run_config(KEYS | {"uri": f"sqlite:///{tmp_path}/file/mlflow.db"}), epochs())
+    assert len(caplog.records) == 1
     assert not (ROOT / "mlruns").exists()

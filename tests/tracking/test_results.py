@@ -12,9 +12,11 @@ from PIL import Image
 from tests.tracking.place import Place
 from zfrepro import tracking
 from zfrepro.tracking import RecordError, Result, of_claims
-from zfrepro.tracking.results import LOGGED
+from zfrepro.tracking.results import FIRST, LOGGED
 
-SERIES = [("conv5", 0), ("conv5", 1), ("conv5", 8)]  # 0, where a slider starts: the whole figure
+SERIES = [
+    (f"{FIRST}/conv5", step) for step in (0, 1, 8)
+]  # 0, where a slider starts: the whole figure
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def test_a_figure_is_a_run_with_all_its_files(place: Place, folder: Path) -> Non
 def logged(client: MlflowClient, run_id: str) -> list[tuple[str, int]]:
     files = [file.path for file in client.list_artifacts(run_id, "images")]
     matches = [LOGGED.match(path) for path in files if path.endswith(".png")]
-    return sorted((match[1], int(match[2])) for match in matches if match)
+    return sorted((match[1].replace("~", "/"), int(match[2])) for match in matches if match)
 
 
 def test_pictures_of_epochs_are_a_series(place: Place, folder: Path) -> None:
@@ -142,7 +144,7 @@ def test_claims_are_a_run_of_verdicts(place: Place, tmp_path: Path) -> None:
     path.write_text(json.dumps({"profile": "smoke", "claims": found}))
     (tmp_path / "index.html").write_text("a page that links to the run")
     (published,) = tracking.publish_results([of_claims(path)], [], place.tracking)
-    (run,) = place.runs("claims")
+    (run,) = place.runs("start_here")
     assert run.data.params == {"moved": "reproduced", "told": "not tested"}
     assert run.data.metrics == {
         "moved/effect": 0.288, "moved/low": 0.246, "moved/high": 0.328,
@@ -154,3 +156,20 @@ def test_claims_are_a_run_of_verdicts(place: Place, tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("another page")
     (again,) = tracking.publish_results([of_claims(path)], [], place.tracking)
     assert (again.action, again.fingerprint) == ("unchanged", published.fingerprint)
+
+
+def test_experiments_are_listed_in_the_papers_order(place: Place, folder: Path) -> None:
+    """MLflow lists first what was changed last."""
+    path = folder / "claims.json"
+    path.write_text(json.dumps({"claims": [claim("a", "reproduced", 1, 0, 2)]}))
+    place.client.create_experiment("voc2012")
+    results = [of_claims(path), Result.read(folder)]
+    tracking.publish_results(reversed(results), [], place.tracking)
+    before = place.rows()
+    tracking.publish_results(results, [], place.tracking)
+    assert place.rows() == before
+    listed = place.client.search_experiments(order_by=["last_update_time DESC"])
+    names = [each.name for each in listed]
+    assert names[:3] == ["start_here", "figure4", "voc2012"]
+    note = listed[0].tags["mlflow.note.content"]
+    assert f"[figure4](#/experiments/{listed[1].experiment_id})" in note

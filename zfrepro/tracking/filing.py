@@ -23,10 +23,10 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from zfrepro.config import to_yaml
 from zfrepro.tracking import description, previews, views
-from zfrepro.tracking.elements import title
+from zfrepro.tracking.elements import NOTE, title
 from zfrepro.tracking.record import FILES, Config, Record, Row
 from zfrepro.tracking.settings import Settings
-from zfrepro.tracking.store import COMPLETE, NOTE, Store, is_whole
+from zfrepro.tracking.store import COMPLETE, Store, is_whole
 
 NOT_METRICS = ("epoch", "seconds")
 BATCH = 1000  # metrics in one call, MLflow's limit

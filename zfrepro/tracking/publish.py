@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from zfrepro.processes import die_with_parent
 from zfrepro.tracking import registry
+from zfrepro.tracking.elements import arrange
 from zfrepro.tracking.folds import Folds, file_folds
 from zfrepro.tracking.record import Config, Record, Row
 from zfrepro.tracking.results import Result, file_result
@@ -74,10 +75,12 @@ def publish_results(
     if not settings.enabled:
         return []
     store = _open_store(settings)
-    return [
+    published = [
         *(Published(each.element, each.digest, *file_result(store, each)) for each in results),
         *(Published(each.name, each.digest, *file_folds(store, each)) for each in folds),
     ]
+    arrange(store)
+    return published
 
 
 def register_best(

@@ -17,9 +17,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zfrepro.tracking import previews
+from zfrepro.tracking import elements, previews
 from zfrepro.tracking.description import spaced
-from zfrepro.tracking.elements import title
 from zfrepro.tracking.record import Config, RecordError, Row
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 RECIPE, MEASURES, REPORT, SERIES = "recipe.json", "measures.json", "report.md", "series"
 SHORT = 32  # letters of a param
 LONGEST = 8000  # letters of a description: what is beyond, MLflow cuts off
+FIRST = "by_epoch"  # the section of MLflow's page that holds the series: by name before the others
 SLIDERS = "Tab *Model metrics* has a slider through the epochs; its place 0 is the whole figure."
 EPOCH = re.compile(r"epoch-(\d+)\.png")
 LOGGED = re.compile(r"images/(.+?)[+%]step[+%](\d+)[+%]")  # how MLflow names a series' files
@@ -93,11 +93,11 @@ class Result:
     def series(self) -> list[tuple[str, int, Path]]:
         """Key, epoch and picture."""
         epochs = [
-            ("/".join(path.parts[1:-1]), int(match[1]), self.folder / path)
+            (f"{FIRST}/{'/'.join(path.parts[1:-1])}", int(match[1]), self.folder / path)
             for path in self.files
             if path.parts[0] == SERIES and (match := EPOCH.fullmatch(path.name))
         ]
-        wholes = {key: self.folder / f"{key}.png" for key, _, _ in epochs}
+        wholes = {key: self.folder / f"{key.removeprefix(f'{FIRST}/')}.png" for key, _, _ in epochs}
         return [(key, 0, path) for key, path in wholes.items() if path.is_file()] + epochs
 
     def description(self, run_id: str) -> str:
@@ -156,8 +156,10 @@ def _flat(value: object, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 def file_result(store: "Store", result: Result) -> tuple[str, str]:
     """Files a result unless the store has it whole; returns its MLflow run and what was done."""
-    about = f"{title(result.element)}. A run for each state of its files, the newest first."
-    experiment_id = store.experiment(result.element, about)
+    about = (
+        f"{elements.title(result.element)}. A run for each state of its files, the newest first."
+    )
+    experiment_id = store.experiment(elements.name(result.element), about)
 
     def add(run: "Run") -> None:
         _describe(store, run, result)

@@ -9,9 +9,9 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, Run, ViewType
 
 from zfrepro.tracking import database
+from zfrepro.tracking.elements import NOTE
 from zfrepro.tracking.settings import Settings
 
-NOTE = "mlflow.note.content"  # the tag that holds a description
 COMPLETE = "complete"  # the tag of a run that has all that its files hold
 
 for name in ("alembic", "urllib3.connectionpool"):  # the latter warns of each retry
