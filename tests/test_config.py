@@ -1,4 +1,5 @@
 import re
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -139,6 +140,12 @@ def test_help_lists_experiments_and_profiles() -> None:
     assert done.returncode == 0
     for name in [*EXPERIMENTS, *PROFILES]:
         assert re.search(rf"^ +{name}$", done.stdout, re.MULTILINE)
+
+
+def test_help_is_there_at_once() -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    command("-h")
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 1.5
 
 
 def test_help_needs_no_torch() -> None:

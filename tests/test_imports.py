@@ -20,7 +20,7 @@ FLOORS = [
         "zfrepro.devices",
         "zfrepro",
     ],
-    ["zfrepro.schema"],
+    ["zfrepro.schema", "zfrepro.usage"],
     ["zfrepro.config"],
     ["zfrepro.command"],
     ["zfrepro.data", "zfrepro.models"],

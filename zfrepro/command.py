@@ -8,7 +8,6 @@ import importlib
 import os
 import signal
 import sys
-import textwrap
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,30 +20,17 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from zfrepro import config, schema
+from zfrepro import config
 from zfrepro.config import CONF, Config, ConfigError, options, resolve
 
 Task = Callable[[Config], None]
 
-OPTIONS = {  # Hydra's
-    "--cfg job --resolve": "show the whole configuration",
-    "--multirun, -m": "a run for each of several values: --multirun '+experiment=glob(tab3_*)'; on "
-    "a cluster with hydra/launcher=slurm",
-    "--info": "where the configuration comes from",
-    "--hydra-help": "Hydra's own options",
-}
-MORE = {"-c", "-r", "-p", "--package", "--run", "--version", "--help", "-h", "--resolve"}
-MORE |= {
-    "--shell-completion",
-    "--config-path",
-    "--config-name",
-    "--config-dir",
-    "-cp",
-    "-cn",
-    "-cd",
-}
+OPTIONS = {
+    "--cfg", "-c", "--resolve", "--package", "-p", "--run", "-r", "--multirun", "-m", "--info",
+    "-i", "--hydra-help", "--version", "--shell-completion", "-sc", "--config-path", "-cp",
+    "--config-name", "-cn", "--config-dir", "-cd", "--experimental-rerun",
+}  # fmt: skip
 SHOWN = ["--cfg", "job", "--resolve"]
-GROUPS = ("data", "model", "training", "trainer", "tracking")
 
 
 class JobError(RuntimeError):
@@ -54,15 +40,12 @@ class JobError(RuntimeError):
 def command(task: Task) -> Callable[[], None]:
     """A command that composes its configuration from the command line and hands it to `task`.
 
-    Hydra's own options (`--help`, `--multirun`, `--cfg job`) work. An error of the configuration
-    is one message that names what exists, not a traceback.
+    Hydra's own options (`--multirun`, `--cfg job`) work. An error of the configuration is one
+    message that names what exists, not a traceback.
     """
 
     def main() -> None:
         words = sys.argv[1:]
-        if {"--help", "-h"} & {*words}:
-            print(help_text(), end="")
-            return
         os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of exiting
         several = bool({"--multirun", "-m"} & {*words})
         run = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
@@ -85,44 +68,6 @@ def command(task: Task) -> Callable[[], None]:
             sys.exit(f"error: {error}")
 
     return main
-
-
-def help_text() -> str:
-    """What `--help` says: experiments, profiles, groups, and each key with its type and meaning."""
-    lines = [
-        'Trains one network of "Visualizing and Understanding Convolutional Networks".',
-        "",
-        "  python -m zfrepro.train +experiment=NAME [profile=NAME] [seed=N] [KEY=VALUE ...]",
-        "",
-        "The run is the same that stage train@NAME of `dvc repro` makes, and is shared with it:",
-        "whichever comes second finds it finished. Images that are not prepared yet are prepared",
-        "first.",
-        "",
-        "Experiments (+experiment=NAME):",
-        *(f"  {name}" for name in options("experiment")),
-        "",
-        "Profiles (profile=NAME; `profile` in params.yaml where none is given):",
-        *(f"  {name}" for name in options("profile")),
-        "",
-        "Option groups (GROUP=OPTION):",
-        *(f"  {group}: {', '.join(options(group))}" for group in GROUPS),
-        "",
-        "Keys (KEY=VALUE); * is a name of the configuration's:",
-        *(_entry(*each) for each in schema.explained("config")),
-        "",
-        "Options:",
-        *(_entry(name, "", doc) for name, doc in OPTIONS.items()),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _entry(name: str, allowed: str, doc: str) -> str:
-    text = f"{allowed}: {doc}" if allowed else doc
-    head = f"  {name:28} " if len(name) <= 28 else f"  {name}\n{' ' * 31}"
-    return (
-        head
-        + textwrap.fill(text, 100, initial_indent=" " * 31, subsequent_indent=" " * 31).lstrip()
-    )
 
 
 def is_multirun() -> bool:
@@ -212,10 +157,9 @@ def _comes_from_submitit(error: BaseException) -> bool:
 
 def _check_flags(words: Sequence[str]) -> None:
     """Raises ConfigError for an option that there is not: Hydra would complete its beginning."""
-    known = {*MORE, *(part for name in OPTIONS for part in name.replace(",", "").split())}
     for word in words:
         flag = word.partition("=")[0]
-        if flag.startswith("-") and flag not in known:
+        if flag.startswith("-") and flag not in OPTIONS:
             raise ConfigError(
                 f"there is no option {flag}: keys are given as KEY=VALUE, an experiment as "
                 "+experiment=NAME; --help lists them"

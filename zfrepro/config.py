@@ -92,6 +92,8 @@ def check_options(overrides: Sequence[str], *, several: bool = False) -> None:
     for word in overrides:
         if word.startswith(("=", "~")):
             raise ConfigError(f"{word}: an override is KEY=VALUE, and no key can be left out")
+        if word in options("experiment"):
+            raise ConfigError(f"{word}: an experiment is chosen with +experiment={word}")
         found = OVERRIDE.fullmatch(word)
         if not found or found[2] not in groups:
             continue

@@ -4,9 +4,10 @@ The images that it needs are prepared first, unless that has been done.
 """
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
-from zfrepro import processes
+from zfrepro import processes, usage
 from zfrepro.config import Config
 from zfrepro.runs import Run, plain_errors, summary, tell, train
 
@@ -46,6 +47,9 @@ def _next_steps(run: Run) -> str:
 
 
 def main() -> None:
+    if {"--help", "-h"} & {*sys.argv[1:]}:
+        print(usage.text())
+        return
     from zfrepro import command  # and with it Hydra, which no stage needs
 
     processes.exit_on_signals()

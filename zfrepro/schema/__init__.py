@@ -1,7 +1,6 @@
 """The configuration's keys: dataclasses whose types Hydra checks, and what else is checked."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, fields
 from typing import Any
 
 from zfrepro.schema.analysis import Analysis
@@ -12,9 +11,10 @@ from zfrepro.schema.data import (
     Imagenette,
     Images,
     Miniature,
+    Twin,
     VocTwin,
 )
-from zfrepro.schema.keys import allowed, find, key, metadata, near, section, walk
+from zfrepro.schema.keys import CONF, allowed, find, key, metadata, near, options, section, walk
 from zfrepro.schema.training import Config, Model, Params
 from zfrepro.schema.transfer import Transfer
 
@@ -58,12 +58,22 @@ def may_be_absent(key: str) -> bool:
     return found is not None and bool(metadata(*found)["absent"])
 
 
-def explained(root: str) -> Iterator[tuple[str, str, str]]:
-    """Each key of a configuration: its name, what it can be, what it means."""
-    for name, cls, each in walk(ROOTS[root]):
-        yield name, allowed(cls, each.name), each.metadata["doc"]
-    for kind, cls in DATA.items() if root == "config" else ():
-        common = {each.name for each in fields(Images)}
-        for name, owner, each in walk(cls, "data."):
-            if name.split(".")[1] not in common:
-                yield f"{name}", allowed(owner, each.name), f"{each.metadata['doc']} ({kind})"
+def explained(root: str) -> dict[str, tuple[str, str]]:
+    """Each key of a configuration: what it can be, and what it means."""
+    found = {name: _of(cls, each) for name, cls, each in walk(ROOTS[root]) if name != "sets"}
+    common = {each.name for each in fields(Images)}
+    for kind, images in DATA.items() if root == "config" else ():
+        names = [name for name in options("data") if f"@_here_: {kind}}}" in _file(name)]
+        for full, cls, each in walk(images, "sets.*." if issubclass(images, Twin) else "data."):
+            if full.split(".")[-1] not in common:
+                what, doc = _of(cls, each)
+                found.setdefault(full, (what, f"{doc} ({', '.join(names)})"))
+    return found
+
+
+def _of(cls: type, each: "Field[Any]") -> tuple[str, str]:
+    return allowed(cls, each.name), each.metadata["doc"]
+
+
+def _file(data: str) -> str:
+    return (CONF / "data" / f"{data}.yaml").read_text(encoding="utf-8")
