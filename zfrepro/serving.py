@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from zfrepro.data.decode import Pixels, decode, fit, to_rgb
+from zfrepro.data.listing import read_file
 from zfrepro.training.trained import Trained, load, probabilities, views
 
 IMAGES_AT_ONCE = 16
@@ -159,7 +160,7 @@ def _to_pixels(pixels: npt.NDArray[Any]) -> Pixels:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file(path)
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from error
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from zfrepro.data import shards
 from zfrepro.data.decode import decode, fit
-from zfrepro.data.listing import ArrayListing, Source
+from zfrepro.data.listing import LARGEST, ArrayListing, Source
 from zfrepro.data.prepare import STAMP, PreparationError, names_of, prepare
 from zfrepro.data.sources.folder import read_folder
 from zfrepro.data.store import PreparedSet, seal
@@ -286,9 +286,11 @@ def test_what_is_no_file_is_a_bad_file(tmp_path):
         (tree / f"train/cat/{name}.jpg").unlink()
     os.mkfifo(tree / "train/cat/0001.jpg")  # whose reader would wait for a writer
     (tree / "train/cat/0002.jpg").symlink_to("/nowhere")
+    os.truncate(tree / "train/cat/0003.jpg", LARGEST + 1)
     make(tree, tmp_path / "work", max_bad_share=0.1)
     index = pd.read_parquet(tmp_path / "work" / "train.parquet")
     assert index.reason[1] == "unreadable: no regular file"
+    assert index.reason[3] == "unreadable: 536,870,913 bytes, of 536,870,912 at most"
     assert index.reason[2] == "unreadable: No such file or directory"
 
 

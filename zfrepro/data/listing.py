@@ -1,6 +1,7 @@
 """What a reader finds: a source's classes, and the image files of each split, in columns."""
 
 import csv
+import errno
 import hashlib
 import os
 import stat
@@ -95,7 +96,7 @@ class TarListing(Listing):
     sizes: Ints
 
     def read(self, i: int) -> bytes:
-        _check_size(int(self.sizes[i]))
+        _check_size(int(self.sizes[i]), self.archive / self.paths[i])
         return os.pread(_descriptor(self.archive), int(self.sizes[i]), int(self.offsets[i]))
 
     def part(self, start: int, stop: int) -> Self:
@@ -178,8 +179,8 @@ def read_file(path: Path) -> bytes:
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise OSError("no regular file")
-        _check_size(status.st_size)
+            raise OSError(errno.EINVAL, "no regular file", str(path))
+        _check_size(status.st_size, path)
         return file.read()
 
 
@@ -212,9 +213,9 @@ def read_csv(path: Path) -> tuple[Sequence[str], list[tuple[int, dict[str, str |
         raise SourceError(f"{path}, line {reader.line_num}: no CSV ({error})") from error
 
 
-def _check_size(size: int) -> None:
+def _check_size(size: int, path: Path) -> None:
     if size > LARGEST:
-        raise OSError(f"{size:,} bytes, of {LARGEST:,} at most")
+        raise OSError(errno.EFBIG, f"{size:,} bytes, of {LARGEST:,} at most", str(path))
 
 
 @cache

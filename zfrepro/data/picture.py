@@ -22,6 +22,8 @@ def load(path: Path) -> Image.Image:
         raise FileNotFoundError(f"{path} is {what}: name a picture ({known})")
     try:
         return decode(read_file(path)).image
+    except OSError as error:
+        raise OSError(f"{path} cannot be read: {error.strerror}") from error
     except BadImageError as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
 

@@ -11,7 +11,7 @@ from urllib.error import URLError
 
 import numpy as np
 
-from zfrepro.data.listing import ArrayListing, Listing, Pixels, Source, SourceError
+from zfrepro.data.listing import LARGEST, ArrayListing, Listing, Pixels, Source, SourceError
 
 NAMES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
@@ -52,7 +52,8 @@ def read_idx(path: Path) -> Pixels:
         SourceError: not such a file, or one that ends too early.
     """
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            content = file.read(LARGEST)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise SourceError(f"{path} is damaged ({error}): fetch it again") from error
     # two zero bytes, the type (8: unsigned byte), the number of dimensions, each as 4 bytes
