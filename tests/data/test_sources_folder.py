@@ -209,6 +209,8 @@ def test_folders_doubled_by_unzipping_are_no_classes(tmp_path, train, val):
             ["a.jpg", "b.jpg", "labels.csv"],
             r"holds 2 images \(such as a.jpg\) and no class folders",
         ),
+        (["train/a.tar", "train/b.tar", "val/a/1.jpg"], "not unpacked: a.tar, b.tar"),
+        (["archive.zip"], "no images in class folders, but archives, not unpacked: archive.zip"),
         (["valid/a/1.jpg", "test/a/1.jpg"], "holds test, valid and no train/"),
         (["train_1/a/1.jpg", "train_2/a/1.jpg", "val_1/a/1.jpg"], "train_1, train_2: rename"),
         (["a/1.jpg", "b/1.jpg", "set/a/1.jpg", "set/b/1.jpg"], "set holds folders named as"),

@@ -66,7 +66,14 @@ def test_caltech101_from_its_zip(tmp_path):
     assert not list(tmp_path.glob("caltech101/.*"))
 
 
-@pytest.mark.parametrize("prefix", ["101_ObjectCategories", "caltech101/101_ObjectCategories"])
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "101_ObjectCategories",
+        "caltech101/101_ObjectCategories",
+        "101_ObjectCategories/101_ObjectCategories",
+    ],
+)
 def test_caltech101_where_torchvision_and_others_unpack_it(tmp_path, prefix):
     extract(caltech101_files(prefix), tmp_path)
     source = read_caltech101(tmp_path, download=False)

@@ -65,8 +65,8 @@ def tree_of(published: Published, root: str | Path | None, *, download: bool) ->
         Path(root).expanduser().mkdir(parents=True, exist_ok=True)
     base = existing_root(root, published.remedy, published.key)
     for place in (published.folder, *published.elsewhere):
-        if (base / place).is_dir():
-            return base / place
+        if (tree := base / place).is_dir():  # or in one of the same name, as unzipping doubles it
+            return tree / tree.name if (tree / tree.name).is_dir() else tree
     if base.name == Path(published.folder).name:  # the root is the tree itself
         return base
     if download:
@@ -92,7 +92,11 @@ def unpack(archive: Path, folder: Path) -> Path:
         if not folder.is_dir():
             tree = work / "tree"
             shutil.rmtree(tree, ignore_errors=True)
-            _extract(archive, tree)
+            try:
+                _extract(archive, tree)
+            except SourceError:
+                shutil.rmtree(tree, ignore_errors=True)  # it may have filled the disk
+                raise
             found = next((path for path in tree.rglob(folder.name) if path.is_dir()), None)
             if found is None:
                 raise SourceError(f"{archive} holds no folder {folder.name}: fetch it again")

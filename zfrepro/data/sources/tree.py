@@ -22,6 +22,7 @@ LITTER = frozenset(
     | {"lost+found", "system volume information", "network trash folder", "temporary items"}
     | {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
 )
+ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".gz", ".7z", ".rar"})
 WRAPPERS = 4  # folders around a set, at most
 
 log = logging.getLogger(__name__)
@@ -177,7 +178,7 @@ def arrange(found: Iterable[Found], ids: Sequence[str], where: Path) -> tuple[li
     labels: Mapping[str, int] = {id_: label for label, id_ in enumerate(ids)}
     images = list(found)
     if not images:
-        raise SourceError(f"{where} holds no images in class folders")
+        raise SourceError(f"{where} holds no images in class folders{_packed(where)}")
     if len(ids) == 1:
         raise SourceError(
             f"{where} holds images of one class alone, {ids[0]} (such as {images[0].path}): what "
@@ -215,6 +216,12 @@ def some(names: Sequence[str], limit: int = 10) -> str:
 
 def _unreadable(folder: str | Path, error: OSError) -> SourceError:
     return SourceError(f"{folder} cannot be read ({error.strerror}): mend its rights, or remove it")
+
+
+def _packed(where: Path) -> str:
+    names = [entry.name for entry in listed(where)] if where.is_dir() else []
+    packed = [name for name in names if _suffix(name) in ARCHIVES]
+    return f", but archives, not unpacked: {some(packed, 3)}" if packed else ""
 
 
 def _suffix(name: str) -> str:

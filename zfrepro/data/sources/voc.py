@@ -19,7 +19,7 @@ VOC2012 = Published(
     folder="VOCdevkit/VOC2012",
     elsewhere=(
         "VOC2012", "VOCtrainval_11-May-2012/VOCdevkit/VOC2012",
-        "VOC2012_train_val/VOC2012_train_val", "VOC2012_train_val",
+        "VOC2012_train_val",
     ),
     archives=("VOCtrainval_11-May-2012.tar",),
     url="https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
