@@ -17,7 +17,7 @@ ONE = {"accelerator": "cpu", "devices": 1, "nodes": 1}
 TWO = ONE | {"devices": 2}
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "a", "WORLD_SIZE": "2", "LOCAL_RANK": "0"}
 SLURM = {"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "job"}
-LIGHTNING = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+LIGHTNING = {"NODE_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ class Launcher:
 
     @property
     def started(self) -> int:
-        return int(os.environ[self.count])
+        return int(os.environ.get(self.count, "0"))
 
 
 TORCHRUN = Launcher(
@@ -68,7 +68,8 @@ def launcher() -> Launcher | None:
     shell = os.environ.get("SLURM_JOB_NAME") in ("bash", "interactive")
     if "SLURM_NTASKS" in os.environ and not shell:
         return SRUN
-    return LIGHTNING if {"LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR"} <= set(os.environ) else None
+    # WORLD_SIZE it takes back after a training
+    return LIGHTNING if {"LOCAL_RANK", "NODE_RANK", "MASTER_ADDR"} <= set(os.environ) else None
 
 
 def is_first() -> bool:

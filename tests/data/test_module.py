@@ -64,10 +64,16 @@ def test_batches_that_cannot_be_made(batch: int, world: int, message: str) -> No
         EpochBatches(**SIZES, batch=batch, policy="ten", seed=0, world=world)
 
 
-@pytest.mark.parametrize("world", [1, 2, 3, 8])
+@pytest.mark.parametrize("world", [1, 2, 3, 8, 103])
 def test_validation_sees_every_image_exactly_once(world: int) -> None:
     parts = [CentreBatches(**SIZES, batch=20, rank=rank, world=world) for rank in range(world)]
     seen = [i for part in parts for plan in part for i in plan.indices.tolist()]
     assert sorted(seen) == list(range(103))
     assert all(len(part) == len(list(part)) for part in parts)
+    assert all(len(part) > 0 for part in parts)  # Lightning leaves out a validation of no batches
     assert all((plan.crops.tops == 4).all() for part in parts for plan in part)
+
+
+def test_processes_without_a_validation_image_are_refused() -> None:
+    with pytest.raises(ValueError, match="103 validation images are too few for 104 processes"):
+        CentreBatches(**SIZES, batch=20, rank=0, world=104)

@@ -1,6 +1,7 @@
 """Batches for training and validation: their order and crops are functions of (seed, epoch)."""
 
 import hashlib
+import math
 from collections.abc import Iterator
 from typing import NamedTuple, cast
 
@@ -79,21 +80,28 @@ class EpochBatches(Sampler[Plan]):
 
 
 class CentreBatches(Sampler[Plan]):
-    """Centre crops of all images in order, each on exactly one process (no padding)."""
+    """Centre crops of all images in order, each on exactly one process (no padding).
+
+    Process r of w sees every w-th image from the r-th on: none is left without.
+
+    Raises:
+        ValueError: fewer images than processes.
+    """
 
     def __init__(
         self, images: int, image_size: int, crop: int, *, batch: int, rank: int = 0, world: int = 1
     ) -> None:
-        self._starts = range(rank * batch, images, batch * world)
-        self._images, self._batch = images, batch
+        if images < world:
+            raise ValueError(f"{images} validation images are too few for {world} processes")
+        self._rows, self._batch = np.arange(rank, images, world), batch
         self._centre = crops.centre_crop(image_size, crop)
 
     def __len__(self) -> int:
-        return len(self._starts)
+        return math.ceil(len(self._rows) / self._batch)
 
     def __iter__(self) -> Iterator[Plan]:
-        for start in self._starts:
-            rows = np.arange(start, min(start + self._batch, self._images))
+        for start in range(0, len(self._rows), self._batch):
+            rows = self._rows[start : start + self._batch]
             yield Plan(rows, self._centre[np.zeros(len(rows), dtype=np.int64)])
 
 

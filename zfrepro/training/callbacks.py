@@ -9,6 +9,8 @@ from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from zfrepro.lightning import pl
 from zfrepro.training import checkpoints
 from zfrepro.training.module import Classifier, Row
@@ -62,6 +64,26 @@ class OwnSignals(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, _module: pl.LightningModule) -> None:
         if trainer.world_size > 1 and "SUBMITIT_EXECUTOR" not in os.environ:
             signal.signal(signal.SIGTERM, self._handler)
+
+
+class OneStart(pl.Callback):
+    """Has all processes go on from the same epoch, or none.
+
+    On a shared disk one may not see yet what another wrote, and would wait for the others for ever.
+
+    Raises:
+        ValueError: on every process, where they differ.
+    """
+
+    def setup(self, trainer: pl.Trainer, _module: pl.LightningModule, stage: str) -> None:
+        epoch = checkpoints.epoch_of(Path(trainer.ckpt_path)) if trainer.ckpt_path else 0
+        own = torch.tensor([epoch, epoch**2], device=trainer.strategy.root_device)
+        total, squares = trainer.strategy.reduce(own, reduce_op="sum").tolist()
+        if trainer.world_size * squares != total**2:  # their variance is not 0
+            raise ValueError(
+                f"the processes see different last checkpoints in {trainer.default_root_dir}, this "
+                f"one epoch {epoch}'s: start again once all see the same"
+            )
 
 
 class EpochLines(pl.Callback):

@@ -66,6 +66,11 @@ def newest(folder: Path) -> Path | None:
     return None
 
 
+def epoch_of(checkpoint: Path) -> int:
+    """The epoch (from 1) after which it was saved."""
+    return int(checkpoint.stem.removeprefix("epoch-"))
+
+
 def remove(folder: Path) -> None:
     """Frees the space of a training that is over."""
     for path in [*_newest_first(folder), folder / UNFINISHED]:

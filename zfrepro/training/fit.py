@@ -21,7 +21,7 @@ from zfrepro.models.memory import keep_freed_memory
 from zfrepro.processes import STOPPED
 from zfrepro.training import checkpoints
 from zfrepro.training.archive import in_one_line
-from zfrepro.training.callbacks import EpochEnd, OwnSignals, progress
+from zfrepro.training.callbacks import EpochEnd, OneStart, OwnSignals, progress
 from zfrepro.training.module import Classifier, DivergedError, Row
 from zfrepro.training.precision import choose_precision
 
@@ -73,14 +73,9 @@ def fit(
     precision = choose_precision(training["precision"], trainer_config["accelerator"])
     folder.mkdir(parents=True, exist_ok=True)
     trainer = make_trainer(config, folder, precision, report)
-    checkpoint = checkpoints.newest(folder)
+    trainer.ckpt_path = checkpoints.newest(folder)
     try:
-        trainer.fit(
-            module,
-            data,
-            ckpt_path=checkpoint,
-            weights_only=True,
-        )
+        trainer.fit(module, data, weights_only=True)
     except DivergedError as error:
         raise DivergedError(f"{error}; last good checkpoint: {_last_good(folder)}") from None
     except (RuntimeError, OSError) as error:
@@ -148,7 +143,12 @@ def make_trainer(
         precision=precision,  # type: ignore[arg-type]
         max_epochs=config["training"]["epochs"],
         # an epoch that a line tells of is safe: its checkpoint comes first
-        callbacks=[EpochEnd(folder, report, config["training"]["snapshots"]), OwnSignals(), *bars],
+        callbacks=[
+            EpochEnd(folder, report, config["training"]["snapshots"]),
+            OwnSignals(),
+            OneStart(),
+            *bars,
+        ],
         plugins=[checkpoints.PlainCheckpointIO()],
         default_root_dir=folder,
         logger=False,
