@@ -61,7 +61,7 @@ $(READY): requirements.lock pyproject.toml $(MOVED)
 	@$(PYTHON) tools/preflight.py
 	@echo "1 of 3: a Python environment in $(VENV)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "2 of 3: the packages of requirements.lock, 6.6 GB once unpacked: three to ten minutes"
+	@echo "2 of 3: the packages of requirements.lock, 7 GB once unpacked: three to ten minutes"
 	@$(PIP) --requirement requirements.lock
 	@echo "3 of 3: zfrepro itself"
 	@$(PIP) --no-deps --editable .

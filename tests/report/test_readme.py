@@ -48,9 +48,23 @@ def test_ratios_are_found_at_any_depth(tmp_path: Path) -> None:
     result = {"ours / theirs": 7.123, "seconds": 1.0, "small": {"a / b": 2, "rounds": [1]}}
     (folder / "training_step.json").write_text(json.dumps(result))
     assert readme.benchmarks(tmp_path).splitlines()[2:] == [
-        "| training step | ours / theirs | 7.12 |",
-        "| training step | small: a / b | 2 |",
+        "| training step | ours / theirs | 7.12 | 7.12 times faster |",
+        "| training step | small: a / b | 2 | 2 times faster |",
     ]
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "ratio", "words"),
+    [
+        ("deconv", 0.8, "1.25 times slower"),
+        ("overhead", 1.07, "1.07 times slower"),
+        ("overlap", 0.5, "2 times faster"),
+        ("memory", 1.02, "1.02 times the memory"),
+    ],
+)
+def test_a_ratio_says_which_is_faster(benchmark: str, ratio: float, words: str) -> None:
+    assert (readme.PROJECT / "benchmarks" / f"{benchmark}.py").is_file()
+    assert readme.in_words(benchmark, ratio) == words
 
 
 def test_tables_come_from_the_results(tmp_path: Path) -> None:

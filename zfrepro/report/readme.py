@@ -20,6 +20,7 @@ from zfrepro.report import claims_text
 from zfrepro.report.networks import TOP1, TOP5, TRAIN, readable
 from zfrepro.report.tables import markdown
 
+OF_TIME, OF_MEMORY = ("overhead", "overlap"), ("memory",)  # the other ratios are of speed
 PAGES = ("README.md", "docs/results.md")
 PROJECT = Path(__file__).resolve().parent.parent.parent
 TABLES = {"table2": (TOP1, TOP5), "table3": (TRAIN, TOP1, TOP5)}
@@ -89,11 +90,24 @@ def naive(project: Path) -> str:
 def benchmarks(project: Path) -> str:
     """The ratios that `make bench` measured last."""
     rows = [
-        {"benchmark": path.stem.replace("_", " "), "ratio": name, "measured": f"{ratio:.3g}"}
+        {
+            "benchmark": path.stem.replace("_", " "),
+            "ratio": name,
+            "measured": f"{ratio:.3g}",
+            "in words": in_words(path.stem, ratio),
+        }
         for path in sorted((project / "benchmarks" / "results").glob("*.json"))
         for name, ratio in ratios(json.loads(path.read_text(encoding="utf-8")))
     ]
     return markdown(pd.DataFrame(rows))
+
+
+def in_words(benchmark: str, ratio: float) -> str:
+    """What the first of a pair is beside the second."""
+    if benchmark in OF_MEMORY:
+        return f"{ratio:.3g} times the memory"
+    speed = 1 / ratio if benchmark in OF_TIME else ratio
+    return f"{speed:.3g} times faster" if speed >= 1 else f"{1 / speed:.3g} times slower"
 
 
 def ratios(result: dict[str, object], prefix: str = "") -> list[tuple[str, float]]:
