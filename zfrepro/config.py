@@ -42,8 +42,9 @@ def compose(overrides: Sequence[str] = ()) -> Config:
         ConfigError: an unknown group option or key, a value that cannot be meant, or a required
             one left open.
     """
-    with explained("config", overrides):
-        return resolve(_composed("config", with_profile(overrides)))
+    words = with_profile(overrides)
+    with explained("config", words):
+        return resolve(_composed("config", words))
 
 
 def compose_experiment(name: str, overrides: Sequence[str] = ()) -> Config:
@@ -142,8 +143,9 @@ def compose_sets(overrides: Sequence[str] = ()) -> dict[str, Config]:
     Raises:
         ConfigError: an unknown key, a required value left open, or a set of another name.
     """
-    with explained("config"):
-        composed = _composed("config", with_profile(overrides))
+    words = with_profile(overrides)
+    with explained("config", words):
+        composed = _composed("config", words)
         sets = _plain(composed.sets, "sets.")
     if strangers := sets.keys() - set(TRANSFER_SETS):
         raise ConfigError(
@@ -177,8 +179,9 @@ def compose_transfer(overrides: Sequence[str] = ()) -> Config:
 
 def _composed_for_profile(root: str, overrides: Sequence[str]) -> Config:
     size = [] if any(o.startswith(f"{root}=") for o in overrides) else [_params("profile")]
-    with explained(root):
-        return _plain(_composed(root, [*(f"{root}={name}" for name in size), *overrides]))
+    words = [*(f"{root}={name}" for name in size), *overrides]
+    with explained(root, words):
+        return _plain(_composed(root, words))
 
 
 def resolve(config: DictConfig) -> Config:
@@ -236,10 +239,29 @@ def explained(root: str, overrides: Sequence[str] = ()) -> Iterator[None]:
 
     try:
         yield
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError) as error:
+    except ConfigError as error:
+        raise ConfigError(f"{_file_of(str(error), overrides)}{error}") from error
+    except UnicodeDecodeError as error:
+        files = (file for file in CONF.rglob("*.yaml") if file.read_bytes() == error.object)
+        raise ConfigError(f"{next(files, 'a file')} is not in UTF-8: {error.reason}") from error
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
         message = explain(error, schema.ROOTS[root])
         remedy = _profile_for_data(overrides) if message.startswith("conf/profile/") else ""
         raise ConfigError(message + remedy) from error
+
+
+def _file_of(message: str, overrides: Sequence[str]) -> str:
+    """The chosen file of conf/ that sets the key of `message`; empty where none does."""
+    key = message.partition(" is ")[0]
+    chosen = re.findall(r"^\+*(\w+)=([\w.-]+)$", "\n".join(overrides), re.MULTILINE)
+    for group, option in sorted(chosen, key=lambda pair: pair[0] != "experiment"):
+        file = CONF / group / f"{option}.yaml"
+        value = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        if value is not None and not any(f"{key}=" in word for word in overrides):
+            return f"conf/{group}/{option}.yaml: "
+    return ""
 
 
 def _profile_for_data(overrides: Sequence[str]) -> str:
@@ -265,20 +287,22 @@ def _plain(config: DictConfig, prefix: str = "") -> Config:
     return checked(config, {str(key): value for key, value in plain.items()}, prefix)
 
 
-def load(path: Path) -> Config:
-    """A resolved configuration that stage `resolve` wrote.
+def load(path: Path, remedy: str = "`dvc repro -f resolve` writes it") -> Config:
+    """A resolved configuration that stage `resolve` wrote, or params.yaml.
 
     Raises:
         ConfigError: the file is not there, or is none.
     """
     if not path.is_file():
-        raise ConfigError(f"{path} is not there: `dvc repro resolve` writes it")
+        raise ConfigError(f"{path} is not there: {remedy}")
     try:
         plain = OmegaConf.to_container(OmegaConf.load(path))
-    except (yaml.YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
-        raise ConfigError(f"{path}: {explain(error, dict)}") from error
+    except yaml.YAMLError as error:  # which names the file and the line
+        raise ConfigError(f"{explain(error, dict)}; {remedy}") from error
+    except (UnicodeDecodeError, OmegaConfBaseException) as error:
+        raise ConfigError(f"{path}: {explain(error, dict)}; {remedy}") from error
     if not isinstance(plain, dict):
-        raise ConfigError(f"{path} holds no mapping: `dvc repro -f resolve` writes it anew")
+        raise ConfigError(f"{path} is no list of KEY: VALUE; {remedy}")
     return {str(key): value for key, value in plain.items()}
 
 
@@ -300,15 +324,15 @@ def _no_experiment() -> str:
 
 def _params(key: str) -> Any:
     """A value of params.yaml, where all of it can be meant."""
-    if not PARAMS.is_file():
-        raise ConfigError(f"{PARAMS} is not there: it says `profile: miniature` and `seed: 0`")
+    found = load(PARAMS, "it holds two lines, such as `profile: miniature` and `seed: 0`")
+    if missing := {"profile", "seed"} - found.keys():
+        raise ConfigError(f"{PARAMS} has no value for {', '.join(sorted(missing))}")
     try:
-        params = OmegaConf.merge(OmegaConf.structured(schema.Params), load(PARAMS))
+        params = OmegaConf.merge(OmegaConf.structured(schema.Params), found)
         assert isinstance(params, DictConfig)  # noqa: S101  of a mapping
-        found = _plain(params)
+        return _plain(params)[key]
     except (OmegaConfBaseException, ConfigError) as error:
         raise ConfigError(f"{PARAMS}: {explain(error, schema.Params)}") from error
-    return found[key]
 
 
 def _scaled(full: int, *, _root_: DictConfig) -> int:

@@ -55,18 +55,27 @@ def explain(error: BaseException, root: type) -> str:
         return f"{launcher[1]}={launcher[2]} needs submitit: pip install 'zfrepro[slurm]'"
     inside = re.match(r"In '([^']+)'", message)
     where = f"conf/{inside[1]}.yaml: " if inside else ""
+    if merge := re.search(r"Merge error: \w+ is not a subclass of (\w+)\. value: (.*)", message):
+        return f"{where}{merge[2]} stands where there are keys, those of {merge[1].lower()}"
     at = next((each for each in chain if getattr(each, "full_key", None)), None)
     if at is None:
         return f"{where}{_syntax(message)}"
-    key, owner = at.full_key, at.object_type  # type: ignore[attr-defined]
     if "Interpolation" in type(at).__name__:
-        return f"{where}{key}: {chain[-1].args[0]}"
-    if type(at).__name__ in ("ConfigKeyError", "ConfigAttributeError"):
-        return f"{where}{unknown(key, owner, root)}"
+        return f"{where}{at.full_key}: {chain[-1].args[0]}"  # type: ignore[attr-defined]
+    header = inside and at.full_key == inside[1].partition("/")[0]  # type: ignore[attr-defined]
+    hint = "; the file begins with `# @package _global_`" if header else ""
+    return f"{where}{_at_key(at, root)}{hint}"
+
+
+def _at_key(error: Any, root: type) -> str:
+    """What an error of OmegaConf says of the key that it names."""
+    key, owner = error.full_key, error.object_type
+    if type(error).__name__ in ("ConfigKeyError", "ConfigAttributeError"):
+        return unknown(key, owner, root)
     name = key.rpartition(".")[2]
     if not (is_dataclass(owner) and name in {each.name for each in fields(owner)}):
         owner, name = find(root, key) or (None, name)
-    return f"{where}{_wrong(key, at.value, owner, name)}"  # type: ignore[attr-defined]
+    return _wrong(key, error.value, owner, name)
 
 
 def unknown(key: str, owner: Any, root: type) -> str:
