@@ -41,13 +41,15 @@ ui: $(READY)     ## browse runs, curves and figures at http://127.0.0.1:5000 (PO
 define ASK
 Once it says "Uvicorn running", in another shell, with any image:
 
-  printf '{"dataframe_records": [{"image": "%s"}]}' "$$(base64 < cat.jpg)" |
+  printf '{"dataframe_records": [{"image": "%s"}]}' "$$(base64 < docs/cat.jpg)" |
     curl --silent --data @- --header 'Content-Type: application/json' http://127.0.0.1:5001/invocations
 
 endef
 export ASK
 
 serve: $(READY)  ## predictions of the best ZFNet for any image, at http://127.0.0.1:5001
+	@test -n "$$MLFLOW_TRACKING_URI" -o -f results/published.json || \
+	  { echo "error: no network is registered yet: make repro" >&2; exit 1; }
 	@echo "$$ASK"
 	$(RUN) MLFLOW_DISABLE_TELEMETRY=true MLFLOW_TRACKING_URI="$$($(BIN)/python -m zfrepro.tracking uri)" \
 	  python -m mlflow models serve --model-uri models:/zfnet@best --env-manager local --port 5001

@@ -1,4 +1,4 @@
-"""What a network sees in a picture: `python -m zfrepro.deconv cat.jpg tab3_zfnet --layer conv5`.
+"""What a network sees in a picture: `python -m zfrepro.deconv docs/cat.jpg tab3_zfnet`.
 
 Projects the strongest activations of a layer back to the pixels that they come from.
 """

@@ -86,12 +86,15 @@ def call() -> str:
 
 
 def check(trainer: Mapping[str, Any], *, sweep: bool = False) -> None:
-    """Raises ProcessesError where not as many processes train as `trainer` asks for: it would hang.
+    """Raises ProcessesError where `trainer` asks for what is not there.
+
+    That is a GPU, or other processes than those that train, for which Lightning would wait.
 
     Args:
         sweep: in a job of a --multirun Lightning cannot start them itself, since it repeats the
             command, and the command is the whole sweep's.
     """
+    _check_accelerator(trainer["accelerator"])
     devices, nodes = _devices(trainer), trainer["nodes"]
     by = launcher()
     if by is None:
@@ -101,6 +104,17 @@ def check(trainer: Mapping[str, Any], *, sweep: bool = False) -> None:
             f"{by.name} counts {by.started} processes, and trainer.devices="
             f"{trainer['devices']} trainer.nodes={nodes} asks for {devices * nodes}: "
             f"{by.remedy.format(nodes=nodes, devices=devices)}"
+        )
+
+
+def _check_accelerator(name: str) -> None:
+    if name != "gpu":
+        return
+    import torch  # noqa: PLC0415  it takes seconds, and a CPU needs none of it here
+
+    if not (torch.cuda.is_available() or torch.backends.mps.is_available()):
+        raise ProcessesError(
+            "trainer.accelerator=gpu, and PyTorch finds no GPU here: trainer=cpu trains without"
         )
 
 

@@ -19,8 +19,8 @@ def _command(cfg: Config) -> None:
     from zfrepro import command
 
     with plain_errors():
-        if command.is_multirun():
-            processes.check(cfg["trainer"], sweep=True)
+        # before the images, which may take their time
+        processes.check(cfg["trainer"], sweep=command.is_multirun())
         run = train(cfg, _images)
         if processes.is_first():  # the others may be ahead of the result that it writes
             tell(summary(run))

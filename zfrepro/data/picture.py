@@ -18,12 +18,12 @@ def load(path: Path) -> Image.Image:
     """
     if not path.is_file():
         known = ", ".join(FORMATS)
-        what = "a folder" if path.is_dir() else "not there"
+        what = "no file" if path.exists() else "not there"
         raise FileNotFoundError(f"{path} is {what}: name a picture ({known})")
     try:
         return decode(read_file(path)).image
     except OSError as error:
-        raise OSError(f"{path} cannot be read: {error.strerror}") from error
+        raise OSError(f"{path} cannot be read: {error.strerror or error}") from error
     except BadImageError as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
 
