@@ -2,7 +2,9 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +23,7 @@ from zfrepro.data.store import Split
 from zfrepro.devices import device_of
 from zfrepro.fingerprint import fingerprint
 from zfrepro.report import style
-from zfrepro.training.trained import Trained, centred, load
+from zfrepro.training.trained import AT_CHANCE, Trained, centred, load
 
 RESULTS = config.ROOT / "results"
 RUNS = RESULTS / "runs"
@@ -42,13 +44,29 @@ def stage(name: str, description: str | None, run: Callable[[Config], None], fig
         settings = analysis[name]
         style.set_output(**analysis["pictures"])
         run(settings)
+        _report_cautions(RESULTS / "figures" / figure / "report.md")
         files.write_json(RESULTS / "figures" / figure / "recipe.json", made_from(name, settings))
 
 
+def _report_cautions(report: Path) -> None:
+    """Says in a stage's report, where it writes one, and on the terminal what its figures say."""
+    for words in style.cautions():
+        print(words, file=sys.stderr)
+    if style.cautions() and report.is_file():
+        words = "".join(f"**{words}.**\n\n" for words in style.cautions())
+        files.atomic_write(report, words + report.read_text(encoding="utf-8"))
+
+
 def trained(network: str) -> Trained:
-    """The network that an experiment has trained, on the kind of device it was trained on."""
+    """The network that an experiment has trained, on the kind of device it was trained on.
+
+    Where it is no better than chance every figure says so.
+    """
     trainer = config.load(RUNS / network / "config.yaml")["trainer"]
-    return load(RUNS / network / "weights.pt").to(device_of(trainer["accelerator"]))
+    found = load(RUNS / network / "weights.pt").to(device_of(trainer["accelerator"]))
+    if found.at_chance:
+        style.caution(f"{network} {AT_CHANCE}")
+    return found
 
 
 def networks(settings: Config) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
@@ -60,20 +61,31 @@ def run(experiments: Sequence[str]) -> None:
     table = table.astype(dict.fromkeys(("parameters", "epochs", "seed"), "Int64"))
     path = RESULTS / "tables" / "errors.csv"
     shown = table.drop(columns="file")
-    tables.write(shown, path)
+    guessing = [
+        name for name in experiments
+        if predictions.knows_nothing(RESULTS / "predictions" / name / "val_centre.parquet")
+    ]  # fmt: skip
+    note = f"No better than chance on the validation images: {', '.join(guessing)}."
+    tables.write(shown, path, note=note if guessing else "")
     tables.bars(
         shown,
         path.with_suffix(".png"),
         label="row",
         pairs={
-            "top-1": ("val_top1", "paper_val_top1"),
-            "top-5": ("val_top5", "paper_val_top5"),
+            name: columns
+            for name, columns in (
+                ("top-1", ("val_top1", "paper_val_top1")),
+                ("top-5", ("val_top5", "paper_val_top5")),
+            )
+            if table[columns[0]].notna().any()
         },
         title=f"Validation errors on {prepared.manifest['source']}, one centre crop",
     )
     for _, row in table.iterrows():
         files.write_json(RESULTS / f"{row['file']}.json", _metrics(row))
     print(tables.markdown(shown))
+    if guessing:
+        print(note)
 
 
 def _resolved(name: str) -> Config:
@@ -113,6 +125,8 @@ def _trained_row(prepared: PreparedSet, name: str) -> dict[str, object]:
 
 
 def _error(path: Path, at: int) -> float:
+    if not predictions.says_something(path, at):
+        return np.nan
     return 100 * float(predictions.wrong(path, at).mean())
 
 

@@ -5,6 +5,7 @@ figure 9, which draws table 5 as a curve.
 """
 
 import argparse
+import json
 import shutil
 
 from pipelines import _transfer_tables
@@ -45,12 +46,14 @@ def main() -> None:
 
 def run() -> None:
     shutil.rmtree(RESULTS / "ensembles", ignore_errors=True)
-    source = networks.Networks(RESULTS)
+    images = config.load(config.CONFIGS / "sets" / "source.yaml")["name"]
+    source = networks.Networks(RESULTS, published=images not in config.OWN)
+    caution = _caution()
     for name, (rows, metrics, title) in TABLES.items():
         table = source.build(name, rows(), metrics)
         path = RESULTS / "tables" / f"{name}.csv"
         readable = networks.readable(table, metrics)
-        tables.write(table, path, readable, NOTES[name])
+        tables.write(table, path, readable, NOTES[name] + caution)
         tables.bars(
             table,
             path.with_suffix(".png"),
@@ -64,6 +67,13 @@ def run() -> None:
         )
         print(f"{title}\n\n{path.with_suffix('.md').read_text(encoding='utf-8')}")
     _transfer_tables.write(config.load(config.CONFIGS / "transfer.yaml"))
+
+
+def _caution() -> str:
+    """Names the networks that know nothing."""
+    runs = sorted((RESULTS / "runs").glob("*/metrics.json"))
+    guessing = [p.parent.name for p in runs if json.loads(p.read_text()).get("at_chance")]
+    return f" No better than chance: {', '.join(guessing)}." if guessing else ""
 
 
 if __name__ == "__main__":

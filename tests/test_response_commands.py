@@ -16,6 +16,7 @@ from torchvision.models import AlexNet_Weights
 from tests import published_nets
 from tests.run_folders import save_weights
 from zfrepro import config, correspondence, deconv, invariance, occlusion
+from zfrepro.report import style
 
 LANDMARKS = "image,right_eye_x,right_eye_y,tail_x,tail_y\n"
 
@@ -191,6 +192,18 @@ def test_a_number_that_cannot_be_meant_is_refused(
     with pytest.raises(SystemExit):
         run(module, monkeypatch, *args.replace("W", "weights.pt").split())
     assert re.search(r"argument --\w+: '.*' is no (whole )?number of", capsys.readouterr().err)
+
+
+def test_a_network_that_knows_nothing_is_named(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(style, "_cautions", [])
+    content = torch.load("weights.pt", weights_only=True)
+    torch.save({**content, "at_chance": True}, "dead.pt")
+    run(deconv, monkeypatch, "a.png", "dead.pt", "--layer", "conv1", "--top", "2")
+    words = "dead.pt is no better than chance on its validation images"
+    assert f"{words}: what it shows says nothing" in capsys.readouterr().err
+    assert style.cautions() == (words,)
 
 
 def test_a_published_network_answers(

@@ -2,10 +2,14 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zfrepro import config, processes
+
+if TYPE_CHECKING:
+    from zfrepro.training.trained import Trained
 
 NETWORK = (
     "a weights.pt, a run's folder, an experiment that has been trained, or model=NAME for a "
@@ -78,6 +82,17 @@ def natural(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 0")
     return int(text)
+
+
+def warn_of_chance(trained: "Trained", network: Sequence[str]) -> None:
+    """Says on the terminal and in the figures' titles where a network has learned nothing."""
+    if trained.at_chance:
+        from zfrepro.report import style  # noqa: PLC0415  seconds, and seldom needed
+        from zfrepro.training.trained import AT_CHANCE  # noqa: PLC0415
+
+        words = f"{' '.join(network)} {AT_CHANCE}"
+        print(f"{words}: what it shows says nothing of the picture", file=sys.stderr)
+        style.caution(words)
 
 
 def answer(question: Callable[[], str]) -> None:

@@ -27,6 +27,7 @@ PARAMS = ROOT / "params.yaml"
 CONFIGS = ROOT / "results" / "configs"
 CHECKPOINTS = ROOT / ".checkpoints"
 
+OWN = ("folder",)  # sources whose classes are the user's own
 TRANSFER_SETS = ("caltech101", "caltech256", "voc2012")  # of tables 4 to 7; a profile may lack them
 
 OVERRIDE = re.compile(r"(\+*)([^=~]+?)=(.*)", re.DOTALL)
@@ -341,6 +342,11 @@ def _scaled(full: int, *, _root_: DictConfig) -> int:
     return max(8, round(full * width / 8) * 8)
 
 
+def _published(table: str, row: str, column: str, *, _root_: DictConfig) -> float | None:
+    """The paper's number; none beside a user's own classes, with which it has nothing to do."""
+    return None if _root_.data.name in OWN else paper.published(table, row, column)
+
+
 def _crop_of(image_size: int) -> int:
     """The paper's 224 of 256, at any size."""
     return image_size * 7 // 8
@@ -351,4 +357,4 @@ OmegaConf.register_new_resolver("project", lambda name: str(ROOT / name), replac
 OmegaConf.register_new_resolver("plus", operator.add, replace=True)
 OmegaConf.register_new_resolver("scaled", _scaled, replace=True)
 OmegaConf.register_new_resolver("crop_of", _crop_of, replace=True)
-OmegaConf.register_new_resolver("published", paper.published, replace=True)
+OmegaConf.register_new_resolver("published", _published, replace=True)

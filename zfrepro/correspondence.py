@@ -72,6 +72,7 @@ def compare(args: argparse.Namespace) -> str:
         raise ValueError(f"{args.landmarks} holds one picture: pairs need at least two")
     contents = [picture.load(image) for image in marked]
     trained = load(weights_of(args.network))
+    arguments.warn_of_chance(trained, args.network)
     places = [
         annotations.in_crop(places, *content.size, trained.image_size, trained.crop, image)
         for (image, places), content in zip(marked.items(), contents, strict=True)

@@ -59,6 +59,7 @@ def project(
     outputs.check(out, inputs=[image])
     content = picture.load(image)
     trained = load(weights_of(network))
+    arguments.warn_of_chance(trained, network)
     crop = picture.centre(
         picture.fitted(content, trained.image_size, trained.resize_filter), trained.crop
     )

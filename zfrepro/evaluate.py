@@ -187,19 +187,23 @@ def _predict(
 
 
 def _errors(paths: Sequence[Path]) -> list[str]:
-    """Two lines: the mean top-1 and top-5 error of predictions on the same images."""
+    """The mean top-1 error of predictions on the same images, and of six classes or more top-5."""
     import numpy as np
 
     from zfrepro.training import predictions
 
     lines = []
     for at in (1, 5):
+        if not predictions.says_something(paths[0], at):
+            continue
         shares = np.mean([predictions.wrong(path, at) for path in paths], axis=0)
         found = predictions.interval(shares)
         lines.append(
             f"  top-{at} error {found.error:6.2f} %   95 % interval "
             f"{found.low:.2f} to {found.high:.2f}"
         )
+    if all(map(predictions.knows_nothing, paths)):
+        lines.append("  no better than chance: to name the most frequent class is as good")
     return lines
 
 

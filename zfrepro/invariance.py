@@ -72,6 +72,7 @@ def measure(args: argparse.Namespace) -> str:
         raise ValueError(f"{len(words)} classes of {len(args.images)} pictures: give one for each")
     contents = [picture.load(image) for image in args.images]
     trained = load(weights_of(args.network))
+    arguments.warn_of_chance(trained, args.network)
     chain = Chain(trained.net)
     wanted = invariance.transformations(
         trained.crop, **{kind: getattr(args, kind) for kind in invariance.KINDS}

@@ -57,6 +57,7 @@ def occlude(args: argparse.Namespace) -> str:
         outputs.check(path, sign, [args.image])
     content = picture.load(args.image)
     trained = load(weights_of(args.network))
+    arguments.warn_of_chance(trained, args.network)
     square = occlusion.Square.of(trained.crop, side=args.side, stride=args.stride, value=args.grey)
     crops = picture.centre(inputs.prepared(trained, [content]), trained.crop)
     image = centred(trained, crops)

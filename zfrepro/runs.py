@@ -4,6 +4,7 @@ A run is made in `.checkpoints/<fingerprint>/`, where a killed one goes on and a
 found again, by `python -m zfrepro.train` and by `dvc repro` alike.
 """
 
+import hashlib
 import json
 import platform
 import shutil
@@ -43,6 +44,7 @@ class Run:
     config: Config
     prepared: "PreparedSet"
     fingerprint: str
+    start: Path | None = None  # the weights that it starts from; None: random ones
 
     @property
     def work(self) -> Path:
@@ -67,7 +69,7 @@ def plan(cfg: Config, images: "Images | None" = None) -> Run:
     Raises:
         ConfigError: the network is a published one; or what `images` raises.
     """
-    check_trainable(cfg["model"])
+    check_trainable(cfg)
     from zfrepro.training.precision import choose_precision
 
     prepared = (images or standing)(cfg)
@@ -78,7 +80,27 @@ def plan(cfg: Config, images: "Images | None" = None) -> Run:
     parts |= {
         f"without_{split}": out.tolist() for split, out in prepared.left_out.items() if len(out)
     }
-    return Run(cfg, prepared, fingerprint(parts, ["zfrepro.training.fit"]))
+    start = starting_from(cfg["training"]["start"])
+    if start is not None:  # what is in it, wherever it lies
+        with start.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        parts["training"] = {**parts["training"], "start": digest}
+    return Run(cfg, prepared, fingerprint(parts, ["zfrepro.training.fit"]), start)
+
+
+def starting_from(network: str | None) -> Path | None:
+    """The weights that `training.start` names: an experiment, a run's folder, a file or a model.
+
+    Raises:
+        FileNotFoundError: none of these.
+        ValueError: a published network that is not to be had.
+    """
+    from zfrepro.networks import weights_of
+
+    if network is None:
+        return None
+    published = network in config.published_models()
+    return weights_of([f"model={network}" if published else network])
 
 
 def standing(cfg: Config) -> "PreparedSet":
@@ -103,12 +125,14 @@ def standing(cfg: Config) -> "PreparedSet":
     return prepared.without("train", excluded.read(EXCLUDED, prepared.manifest["digest"]))
 
 
-def check_trainable(model: Config) -> None:
+def check_trainable(cfg: Config) -> None:
     """Raises ConfigError where the network's weights come from elsewhere."""
-    if "published" in model:
+    model = cfg["model"]
+    if "published" in model and cfg["training"]["start"] is None:
         raise ConfigError(
             f"model={model['name']} comes with published weights and is not trained: "
-            f"`python -m zfrepro.evaluate model={model['name']}` scores it"
+            f"`python -m zfrepro.evaluate model={model['name']}` scores it, and "
+            f"training.start={model['name']} trains it further"
         )
 
 
@@ -176,9 +200,21 @@ def summary(run: Run) -> str:
     paper = run.config["paper"]
     lines = [f"{run.config['name']}: run {run.fingerprint}, {metrics['epochs']} epochs"]
     for name in ("train/top1", "val/top1", "val/top5"):
+        if name not in metrics:  # of five classes or fewer
+            continue
         published = paper[name.replace("/", "_")]
         beside = "" if published is None else f"   (paper, on ImageNet: {published:.1f})"
         lines.append(f"  {name:10} error {metrics[name]:5.1f} %{beside}")
+    if "best/epoch" in metrics:
+        lines.append(
+            f"  best.pt    error {metrics['best/val_top1']:5.1f} %   (least on the validation "
+            f"images, after epoch {metrics['best/epoch']})"
+        )
+    if metrics.get("at_chance"):
+        lines.append(
+            "  It is no better than chance on its validation images: try another seed=N, a lower "
+            "training.lr, more epochs or more images"
+        )
     return "\n".join([*lines, f"  in {run.result}"])
 
 
@@ -201,7 +237,11 @@ def _train(run: Run) -> None:
 def _fit(run: Run, report: "Callable[[dict[str, float]], None]") -> "Fitted":
     from zfrepro.training.fit import fit
 
-    return fit(run.config, run.prepared, run.work, report)
+    if run.start is None:
+        return fit(run.config, run.prepared, run.work, report)
+    from zfrepro.training.trained import load
+
+    return fit(run.config, run.prepared, run.work, report, load(run.start))
 
 
 def _write_result(run: Run, fitted: "Fitted", started: float) -> None:

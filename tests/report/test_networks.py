@@ -117,3 +117,15 @@ def test_the_readable_table_has_an_interval_in_each_cell(results: Path) -> None:
     assert cell.startswith(f"{line['val_top1']:.1f} [{line['val_top1_low']:.1f}, ")
     assert cell.endswith(f"], seeds ±{line['val_top1_sd']:.1f}")
     assert shown.loc["gunji_2012", "val top-1, here"] == ""
+
+
+def test_a_users_own_classes_stand_beside_no_published_number(results: Path) -> None:
+    metrics = (TOP1, TOP5)
+    table = Networks(results, published=False).build("table2", networks.table2(), metrics)
+    assert len(table) == 5  # rows that others have measured are left out
+    assert table.filter(like="paper").isna().all(axis=None)
+    assert not [name for name in networks.readable(table, metrics) if "paper" in name]
+    cfg = config.compose_experiment("tab3_zfnet", ["profile=folder"])
+    assert {cfg["paper"][key] for key in ("train_top1", "val_top1", "val_top5")} == {None}
+    cfg = config.compose_experiment("tab3_zfnet", ["profile=miniature"])
+    assert cfg["paper"]["val_top1"] == 38.4

@@ -55,3 +55,22 @@ def test_a_terminal_without_the_letters_is_no_reason_to_stop() -> None:
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "? reproduced, gr??er\n")
+
+
+@pytest.mark.parametrize("title", ["tab3_zfnet: what excites it", ""])
+def test_a_caution_stands_in_the_title_of_every_figure(
+    title: str, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(style, "_cautions", [])
+    for _ in range(2):
+        style.caution("tab3_zfnet is no better than chance")
+    figure = plt.figure()
+    if title:
+        figure.suptitle(title, fontsize=9)
+    style.save(figure, here / "figure")
+    assert figure.get_suptitle() == f"{title}\ntab3_zfnet is no better than chance".strip()
+    assert (here / "figure.png").is_file()
+    monkeypatch.setattr(style, "_cautions", [])
+    plain = plt.figure()
+    style.save(plain, here / "plain")
+    assert not plain.get_suptitle()

@@ -49,7 +49,7 @@ def test_centre_crop_errors_are_those_of_the_training(
     split, path = tiny.split("val"), folder / "val.parquet"
     evaluate(trained, split, np.arange(len(split)), {"centre": path})
     assert error(path, 1) == pytest.approx(fitted.history[-1]["val/top1"])
-    assert error(path, 5) == pytest.approx(fitted.history[-1]["val/top5"])
+    assert "val/top5" not in fitted.history[-1]  # of four classes
 
 
 def test_ten_crops_are_averaged(trained: Trained, tiny: PreparedSet, folder: Path) -> None:

@@ -90,3 +90,20 @@ def test_the_interval_narrows_with_images_and_covers() -> None:
     assert many.high - many.low == pytest.approx((few.high - few.low) / 10, rel=0.1)
     certain = predictions.interval(np.zeros(50))
     assert (certain.error, certain.low, certain.high) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("classes", "top5"), [(5, False), (6, True)])
+def test_five_classes_have_no_top5(tmp_path: Path, classes: int, top5: bool) -> None:
+    path, labels = tmp_path / "few.parquet", np.arange(60) % classes
+    with predictions.writer(path, classes) as out:
+        out.add([f"{i}" for i in range(60)], labels, np.eye(classes, dtype=np.float32)[labels])
+    assert predictions.says_something(path, 5) is top5
+    assert predictions.says_something(path, 1)
+    assert not predictions.knows_nothing(path)
+
+
+def test_predictions_that_know_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "dead.parquet"
+    with predictions.writer(path, 3) as out:
+        out.add([f"{i}" for i in range(60)], np.arange(60) % 3, np.full((60, 3), 1 / 3, np.float32))
+    assert predictions.knows_nothing(path)

@@ -4,6 +4,7 @@ The epochs are real but for their length: batches are read, crops drawn, filters
 counted, images validated and a checkpoint written.
 """
 
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -114,7 +115,7 @@ def activation_bytes(config: Config) -> int:
 def _train(config: Config, prepared: PreparedSet, classes: int, folder: Path, clock: Clock) -> None:
     training, trainer_config = config["training"], config["trainer"]
     module = Classifier(
-        build_net(config, classes), torch.from_numpy(prepared.mean), training, 0, classes
+        build_net(config, classes), torch.from_numpy(prepared.mean), training, 0, math.log(classes)
     )
     data = PreparedData(
         prepared, crop=config["crop"], batch=training["batch"], policy=training["crops"],

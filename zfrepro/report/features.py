@@ -13,7 +13,7 @@ from zfrepro.analysis.features import Panel
 from zfrepro.files import atomic_path
 from zfrepro.report import mosaic
 from zfrepro.report.mosaic import Picture
-from zfrepro.report.style import DPI, OPTIONS, plt, save
+from zfrepro.report.style import DPI, OPTIONS, add_cautions, plt, save
 
 CELL = 72  # pixels of one projection in the picture, at least
 INCH = 2.6  # width of one map's panel, in inches
@@ -87,6 +87,7 @@ def draw_image(
     for axis, picture, label in zip(axes.flat, pictures, [title, *labels], strict=False):
         axis.imshow(picture, interpolation="bicubic")
         axis.set_title(label, fontsize=8)
+    add_cautions(figure)
     with atomic_path(path) as temporary:
         kind = path.suffix[1:]
         figure.savefig(temporary, format=kind, dpi=DPI, **OPTIONS[kind])

@@ -80,15 +80,19 @@ class Networks:
 
     Args:
         results: the folder `results/`, with `runs/` and `predictions/`.
+        published: whether the paper's numbers and rows stand beside ours.
     """
 
-    def __init__(self, results: Path) -> None:
-        self._results = results
+    def __init__(self, results: Path, *, published: bool = True) -> None:
+        self._results, self._published = results, published
 
     def build(self, table: str, rows: Sequence[Row], metrics: Sequence[Metric]) -> pd.DataFrame:
         """The table's rows with all columns; ensembles are written to `ensembles/` on the way."""
         by_name = {row.name: row for row in rows}
         published = paper.table(table).set_index(paper.table(table).columns[0])
+        if not self._published:
+            rows = [row for row in rows if row.members]
+            published = pd.DataFrame(np.nan, published.index, published.columns)
         lines = []
         for row in rows:
             line = self._facts(row)
@@ -127,10 +131,15 @@ class Networks:
         return line
 
     def _is_measured(self, row: Row, metric: Metric) -> bool:
-        """Not where the row is the paper's alone, or the images have no labelled test set."""
-        return bool(row.members) and (
-            metric.split != "test" or self._predictions(row.members[0], metric).is_file()
-        )
+        """Not where the row is the paper's alone, the images have no labelled test set, or there
+        are too few classes for such an error.
+        """
+        if not row.members:
+            return False
+        path = self._predictions(row.members[0], metric)
+        if metric.split == "test" and not path.is_file():
+            return False
+        return predictions.says_something(path, metric.at)
 
     def _change(self, row: Row, base: Row, published: "pd.Series[float]") -> Mapping[str, float]:
         line = {"paper_change": published[row.name] - published[base.name]}
@@ -181,7 +190,8 @@ def readable(table: pd.DataFrame, metrics: Sequence[Metric]) -> pd.DataFrame:
     shown["val top-1 against base, paper"] = table["paper_change"]
     shown["here "] = [_cell(line, "change") for _, line in table.iterrows()]
     shown["fingerprint"] = [_short(value) for value in table["fingerprint"]]
-    return shown
+    empty = [name for name in map(str, shown) if "paper" in name and shown[name].isna().all()]
+    return shown.drop(columns=empty)
 
 
 def _cell(line: "pd.Series[float]", name: str) -> str:

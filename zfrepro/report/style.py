@@ -25,11 +25,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 DPI = 220
 
-__all__ = ["DPI", "OURS", "PAPER", "log_scale", "plt", "save", "set_output"]
+__all__ = [
+    "DPI", "OURS", "PAPER", "add_cautions", "caution", "cautions", "log_scale", "plt", "save",
+    "set_output",
+]  # fmt: skip
 
 plt.rcParams["savefig.dpi"] = DPI
 plt.rcParams["text.parse_math"] = False  # a `$` in the name of a class is a letter
 _formats = tuple(OPTIONS)
+_cautions: list[str] = []
 
 
 def set_output(dpi: int, formats: Sequence[str]) -> None:
@@ -54,8 +58,33 @@ def log_scale(axis: Axes) -> None:
     axis.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False))
 
 
+def caution(words: str) -> None:
+    """Has `words` stand in the title of every figure from now on."""
+    if words not in _cautions:
+        _cautions.append(words)
+
+
+def cautions() -> Sequence[str]:
+    """What stands in the titles."""
+    return tuple(_cautions)
+
+
+def add_cautions(figure: Figure) -> None:
+    """Puts what is to be said of every figure into the title of this one."""
+    if not _cautions:
+        return
+    title = figure.get_suptitle()
+    words = "\n".join([title, *_cautions]).strip()
+    own = next((text for text in figure.texts if title and text.get_text() == title), None)
+    if own is not None:
+        own.set_text(words)
+    else:
+        figure.suptitle(words, fontsize="small")
+
+
 def save(figure: Figure, path: Path) -> None:
     """Writes a figure to `path` with the suffix of each format, and closes it."""
+    add_cautions(figure)
     for suffix in _formats:
         with atomic_path(path.with_suffix(f".{suffix}")) as temporary:
             figure.savefig(temporary, format=suffix, **OPTIONS[suffix])

@@ -71,7 +71,8 @@ def _panel(
 ) -> None:
     (ours, paper), places = columns, range(len(table))
     axis.barh([y - 0.19 for y in places], table[ours], 0.36, color=OURS, label="here")
-    axis.barh([y + 0.19 for y in places], table[paper], 0.36, color=PAPER, label=legend)
+    if table[paper].notna().any():
+        axis.barh([y + 0.19 for y in places], table[paper], 0.36, color=PAPER, label=legend)
     ends = {ours: _draw_interval(axis, table, ours), paper: table[paper]}
     for offset, column in ((-0.19, ours), (0.19, paper)):
         for y, value, end in zip(places, table[column], ends[column], strict=True):

@@ -47,6 +47,21 @@ class Training:
         most=100,
     )
     snapshots: list[int] = key("epochs after which the weights are kept", least=1, most=100_000)
+    recovery_factor: float | None = key(
+        "where the loss jumps or the net dies, it goes back an epoch and the learning rate is "
+        "multiplied by this; null: it goes on, as the paper's",
+        above=0, most=1,
+    )  # fmt: skip
+    keep_best: bool = key("keep the weights of the least validation error too, in best.pt")
+    start: str | None = key(
+        "a trained network to begin from: an experiment, a run's folder, a weights.pt or a "
+        "published one; null: random weights",
+        file=True,
+    )
+    frozen_up_to: str | None = key(
+        "of that network the layers that stay as they are, up to this one; null: all learn",
+        pattern=r"(conv|fc)\d+", words="a layer, conv5 or fc7 for example",
+    )  # fmt: skip
     precision: str = key(
         "of the arithmetic; auto: bf16-mixed on a GPU that has it, else 32-true",
         one_of=("auto", "bf16-mixed", "32-true"),

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
@@ -14,19 +14,23 @@ import torch
 from zfrepro.lightning import pl
 from zfrepro.training import checkpoints
 from zfrepro.training.module import Classifier, Row
+from zfrepro.training.setbacks import best
 
 
 class EpochEnd(pl.Callback):
     """Saves the state, learning curve included, and then reports the epoch.
 
     Args:
-        snapshots: epochs (from 1) after which the weights are kept for good.
+        training: the section of the configuration; of it `snapshots`, epochs (from 1) after which
+            the weights are kept for good, and `keep_best`, whether those of the least validation
+            error are.
     """
 
     def __init__(
-        self, folder: Path, report: Callable[[Row], None], snapshots: Sequence[int] = ()
+        self, folder: Path, report: Callable[[Row], None], training: Mapping[str, Any]
     ) -> None:
-        self._folder, self._report, self._snapshots = folder, report, snapshots
+        self._folder, self._report = folder, report
+        self._snapshots, self._keep_best = training["snapshots"], training["keep_best"]
         self._start = 0.0
 
     def on_train_epoch_start(self, *_: Any) -> None:
@@ -39,6 +43,8 @@ class EpochEnd(pl.Callback):
         epoch = int(row["epoch"])
         if trainer.is_global_zero and epoch in self._snapshots:
             checkpoints.snapshot(module.net, self._folder, epoch)  # first: it may not be missing
+        if trainer.is_global_zero and self._keep_best and best(module.history) is row:
+            checkpoints.keep_best(module.net, self._folder)
         checkpoints.save(trainer, self._folder, epoch)
         if trainer.is_global_zero:
             self._report(row)
@@ -102,8 +108,8 @@ class EpochLines(pl.Callback):
             print(  # noqa: T201  what the user of the command reads
                 f"{self._prefix}epoch {row['epoch']:.0f}/{trainer.max_epochs}: "
                 f"train loss {row['train/loss']:.3f}, top-1 error {row['train/top1']:.1f}; "
-                f"val loss {row['val/loss']:.3f}, top-1 {row['val/top1']:.1f}, "
-                f"top-5 {row['val/top5']:.1f} %",
+                f"val loss {row['val/loss']:.3f}, top-1 {row['val/top1']:.1f}"
+                + (f", top-5 {row['val/top5']:.1f} %" if "val/top5" in row else " %"),
                 file=sys.stderr,
                 flush=True,
             )

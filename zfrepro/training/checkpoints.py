@@ -20,6 +20,7 @@ KEPT = 2
 NAME = re.compile(r"epoch-(\d+)\.ckpt")
 SNAPSHOTS = "snapshots"
 NEEDED = {"epoch", "loops", "state_dict", "optimizer_states", "history", "annealing"}
+BEST = "best.pt"
 UNFINISHED = ".unfinished.ckpt.part"
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,12 @@ def snapshot(net: torch.nn.Module, folder: Path, epoch: int) -> None:
         archive.save(net.state_dict(), path)
 
 
+def keep_best(net: torch.nn.Module, folder: Path) -> None:
+    """Keeps the weights as the best so far."""
+    with atomic_path(folder / BEST) as path:
+        archive.save(net.state_dict(), path)
+
+
 def newest(folder: Path) -> Path | None:
     """The last checkpoint that is whole; one that is not is named in a warning."""
     for path in _newest_first(folder):
@@ -73,7 +80,7 @@ def epoch_of(checkpoint: Path) -> int:
 
 def remove(folder: Path) -> None:
     """Frees the space of a training that is over."""
-    for path in [*_newest_first(folder), folder / UNFINISHED]:
+    for path in [*_newest_first(folder), folder / UNFINISHED, folder / BEST]:
         path.unlink(missing_ok=True)
 
 

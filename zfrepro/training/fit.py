@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from zfrepro.cores import cores
 from zfrepro.data.module import PreparedData
@@ -19,11 +20,14 @@ from zfrepro.lightning import pl
 from zfrepro.models.convnet import ConvNet, build
 from zfrepro.models.memory import keep_freed_memory
 from zfrepro.processes import STOPPED
-from zfrepro.training import checkpoints
+from zfrepro.training import archive, checkpoints
 from zfrepro.training.archive import in_one_line
 from zfrepro.training.callbacks import EpochEnd, OneStart, OwnSignals, progress
 from zfrepro.training.module import Classifier, DivergedError, Row
 from zfrepro.training.precision import choose_precision
+from zfrepro.training.setbacks import chance
+from zfrepro.training.start import begin, freeze
+from zfrepro.training.trained import Trained
 
 Config = Mapping[str, Any]
 
@@ -34,21 +38,32 @@ warnings.filterwarnings("ignore", message=".*LeafSpec.*deprecated")
 
 @dataclass(frozen=True)
 class Fitted:
-    """A finished training: the net on the CPU, and how it got there."""
+    """A finished training: the net on the CPU, and how it got there.
+
+    `mean` (S, S, 3) is what it subtracts; `best` the weights of the least validation error, where
+    they are kept.
+    """
 
     net: ConvNet
+    mean: Tensor
     history: list[Row]
     precision: str
     processes: int
     threads: int  # of each process, on the CPU
     machine: str
+    best: dict[str, Tensor] | None = None
 
 
 def fit(
-    config: Config, prepared: PreparedSet, folder: Path, report: Callable[[Row], None]
+    config: Config,
+    prepared: PreparedSet,
+    folder: Path,
+    report: Callable[[Row], None],
+    start: Trained | None = None,
 ) -> Fitted:
     """Trains `config["model"]` on `prepared`; `report` gets each epoch's errors (percent).
 
+    It starts from random weights, or from those of `start`, a network of other classes perhaps.
     `folder` keeps the checkpoint; a run that was killed goes on from its last whole epoch and ends
     with the weights of one that was not.
 
@@ -56,12 +71,17 @@ def fit(
         DivergedError: the loss became NaN or infinite.
         MemoryError: the GPU has not enough.
         OSError: the disk is full, images are damaged, or a process that loads them was killed.
+        StartError: `start` does not fit, or there is no layer `training.frozen_up_to`.
         SystemExit: the run was told to stop (code 143 for SIGTERM, 130 for Ctrl-C).
     """
     training, trainer_config = config["training"], config["trainer"]
     classes = len(prepared.classes)
     net, mean = build_net(config, classes), torch.from_numpy(prepared.mean)
-    module = Classifier(net, mean, training, config["seed"], classes)
+    if start is not None:
+        mean = begin(net, start, prepared, config["crop"])
+    freeze(net, training["frozen_up_to"], start is not None)
+    by_chance = chance(prepared.split("train").labels)
+    module = Classifier(net, mean, training, config["seed"], by_chance)
     data = PreparedData(
         prepared,
         crop=config["crop"],
@@ -88,13 +108,16 @@ def fit(
     if trainer.received_sigterm:  # and with 0 after SIGTERM, as if the training had finished
         sys.exit(128 + signal.SIGTERM)
     on_gpu = trainer.strategy.root_device.type == "cuda"
+    best = folder / checkpoints.BEST
     return Fitted(
         net=module.net.cpu(),
+        mean=mean,
         history=module.history,
         precision=precision,
         processes=trainer.world_size,
         threads=torch.get_num_threads(),
         machine=torch.cuda.get_device_name() if on_gpu else platform.machine(),
+        best=archive.read(best) if best.is_file() else None,
     )
 
 
@@ -119,7 +142,8 @@ def _mendable(error: RuntimeError | OSError) -> Exception:
 
 def build_net(config: Config, classes: int) -> ConvNet:
     """The untrained network of a configuration, its weights drawn from `seed`."""
-    return build(**config["model"], classes=classes, crop=config["crop"], seed=config["seed"])
+    table = {key: value for key, value in config["model"].items() if key != "published"}
+    return build(**table, classes=classes, crop=config["crop"], seed=config["seed"])
 
 
 def make_trainer(
@@ -144,7 +168,7 @@ def make_trainer(
         max_epochs=config["training"]["epochs"],
         # an epoch that a line tells of is safe: its checkpoint comes first
         callbacks=[
-            EpochEnd(folder, report, config["training"]["snapshots"]),
+            EpochEnd(folder, report, config["training"]),
             OwnSignals(),
             OneStart(),
             *bars,

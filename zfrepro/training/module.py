@@ -16,6 +16,7 @@ from zfrepro.models.clipping import clip_filters, convolutions
 from zfrepro.models.convnet import ConvNet
 from zfrepro.models.dropout import set_shard
 from zfrepro.training.errors import wrong_at
+from zfrepro.training.setbacks import GIVEN_UP, Place, Spread, is_lost
 
 Row = dict[str, float]
 
@@ -31,26 +32,27 @@ class Tally:
 
     def __init__(self) -> None:
         self.sums: Tensor | None = None
+        self.classes = 0
 
     def add(self, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
         """Counts a batch: logits (B, classes), labels (B,), mean loss ()."""
         wrong1, wrong5 = wrong_at(logits, labels)
-        images = len(labels)
+        images, self.classes = len(labels), logits.shape[1]
         new = torch.stack([loss.detach().double() * images, wrong1, wrong5]).to(torch.float64)
         new = torch.cat([new, new.new_tensor([images])])
         self.sums = new if self.sums is None else self.sums + new
 
     def errors(self, prefix: str, strategy: pl.strategies.Strategy) -> Row:
-        """Mean loss and errors in percent over the images of all processes; starts anew."""
+        """Mean loss and errors in percent over the images of all processes; starts anew.
+
+        Of five classes or fewer there is no top-5 error: it would be 0 whatever was learned.
+        """
         sums = self.sums if self.sums is not None else torch.zeros(4, dtype=torch.float64)
         self.sums = None
         total = strategy.reduce(sums.to(strategy.root_device), reduce_op="sum")
         loss, wrong1, wrong5, images = total.tolist()
-        return {
-            f"{prefix}/loss": loss / images,
-            f"{prefix}/top1": 100 * wrong1 / images,
-            f"{prefix}/top5": 100 * wrong5 / images,
-        }
+        row = {f"{prefix}/loss": loss / images, f"{prefix}/top1": 100 * wrong1 / images}
+        return row | ({f"{prefix}/top5": 100 * wrong5 / images} if self.classes > 5 else {})
 
 
 class Classifier(pl.LightningModule):
@@ -61,11 +63,11 @@ class Classifier(pl.LightningModule):
         mean: float32 (S, S, 3), the training set's mean image.
         training: the section `training` of the configuration.
         seed: with the epoch it decides all that is random.
-        classes: the net's outputs; without learning the loss is their logarithm.
+        chance: the loss without learning (`setbacks.chance`).
     """
 
     def __init__(
-        self, net: ConvNet, mean: Tensor, training: Mapping[str, Any], seed: int, classes: int
+        self, net: ConvNet, mean: Tensor, training: Mapping[str, Any], seed: int, chance: float
     ) -> None:
         super().__init__()
         self.net: ConvNet = net.to(memory_format=torch.channels_last)
@@ -74,8 +76,10 @@ class Classifier(pl.LightningModule):
         self.history: list[Row] = []
         self._training, self._seed = training, seed
         self._tallies = {"train": Tally(), "val": Tally()}
-        self._convs = convolutions(net)
-        self._classes = classes
+        self._spread = Spread()
+        self._convs = [conv for conv in convolutions(net) if conv.weight.requires_grad]
+        self._chance = chance
+        self._place: Place | None = None
         self._bad_step: Tensor | None = None
         self._annealing: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
         self._annealing_state: dict[str, Any] | None = None
@@ -93,6 +97,10 @@ class Classifier(pl.LightningModule):
 
     def on_fit_start(self) -> None:
         set_shard(self.net, self.global_rank, self.trainer.world_size)
+
+    def on_train_start(self) -> None:
+        if self._training["recovery_factor"] is not None:
+            self._place = Place(self.net, self.trainer.optimizers[0])
 
     def on_train_epoch_start(self) -> None:
         # dropout's masks: every process draws those of the whole global batch and keeps its rows
@@ -114,22 +122,34 @@ class Classifier(pl.LightningModule):
     def validation_step(self, batch: Batch) -> None:
         loss, logits = self._loss(batch)
         self._tallies["val"].add(logits, batch.labels, loss)
+        self._spread.add(logits)
 
     def on_validation_epoch_end(self) -> None:
         self._stop_if_diverged()
         strategy = self.trainer.strategy
+        dead = strategy.reduce(self._spread.is_none().to(strategy.root_device), reduce_op="mean")
         row = {"epoch": self.current_epoch + 1.0}
         for prefix, tally in self._tallies.items():
             row |= tally.errors(prefix, strategy)
         row["lr"] = self.lr
+        before = [past["train/loss"] for past in self.history if not past.get(GIVEN_UP)]
         self.history.append(row)
         self._warn_if_nothing_is_learned(row)
-        self._anneal(row)
+        if self._place is None:
+            self._anneal(row)
+            return
+        lost = bool(dead == 1) or is_lost(row["train/loss"], before, self._chance)
+        row[GIVEN_UP] = float(lost)
+        if lost:
+            self._go_back(row)
+        else:
+            self._anneal(row)
+            self._place.keep()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         training = self._training
         optimizer = torch.optim.SGD(
-            self.net.parameters(),
+            [weights for weights in self.net.parameters() if weights.requires_grad],
             lr=training["lr"],
             momentum=training["momentum"],
             weight_decay=training["weight_decay"],
@@ -164,6 +184,16 @@ class Classifier(pl.LightningModule):
             for group in self.trainer.optimizers[0].param_groups:
                 group["lr"] = max(group["lr"] * rule["factor"], rule["min_lr"])
 
+    def _go_back(self, row: Row) -> None:
+        assert self._place is not None  # noqa: S101
+        training, self._bad_step = self._training, None
+        rate = self._place.go_back(training["recovery_factor"], training["annealing"]["min_lr"])
+        log.warning(
+            "epoch %d: the training loss is %.3f (chance is %.3f), what was learned is lost: back "
+            "to the weights before it, and the learning rate falls from %g to %g",
+            row["epoch"], row["train/loss"], self._chance, row["lr"], rate,
+        )  # fmt: skip
+
     def _loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         logits = self(batch).float()
         return functional.cross_entropy(logits, batch.labels), logits
@@ -174,6 +204,8 @@ class Classifier(pl.LightningModule):
         self._bad_step = step if self._bad_step is None else torch.minimum(self._bad_step, step)
 
     def _stop_if_diverged(self) -> None:
+        if self._place is not None:  # which goes back at the end of the epoch
+            return
         if self._bad_step is not None and math.isfinite(step := self._bad_step.item()):
             raise DivergedError(
                 f"the loss is NaN or infinite at step {int(step)} "
@@ -182,10 +214,9 @@ class Classifier(pl.LightningModule):
             )
 
     def _warn_if_nothing_is_learned(self, row: Row) -> None:
-        chance = math.log(self._classes)
-        if 5 <= row["epoch"] <= 10 and row["train/loss"] > chance - 0.005:
+        if 5 <= row["epoch"] <= 10 and row["train/loss"] > self._chance - 0.005:
             log.warning(
                 "after epoch %d the training loss is %.3f, and %.3f is chance: "
                 "no learning yet (initialisation? learning rate?)",
-                row["epoch"], row["train/loss"], chance,
+                row["epoch"], row["train/loss"], self._chance,
             )  # fmt: skip

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from zfrepro.files import atomic_path
+from zfrepro.training.chance import at_chance
 
 RESAMPLES = 10_000
 COLUMNS = ("path", "label", "probabilities")
@@ -90,6 +91,17 @@ def wrong(path: Path, at: int) -> Shares:
     """(N,): 1 for each image of the file `path` whose true class is not among the best `at`."""
     rank: npt.NDArray[np.int32] = pq.ParquetFile(path).read(["rank"])["rank"].to_numpy()
     return (rank >= at).astype(np.float64)
+
+
+def says_something(path: Path, at: int) -> bool:
+    """Whether the file's classes are more than `at`: else the true one is always among the best."""
+    return int(pq.read_schema(path).field("probabilities").type.list_size) > at
+
+
+def knows_nothing(path: Path) -> bool:
+    """Whether the top-1 error of the file's predictions is no better than chance."""
+    labels = pq.ParquetFile(path).read(["label"])["label"].to_numpy().astype(np.int64)
+    return at_chance(100 * float(wrong(path, 1).mean()), labels)
 
 
 def interval(shares: Shares, seed: int = 0) -> Interval:

@@ -19,6 +19,7 @@ from zfrepro.training.precision import PRECISIONS
 from zfrepro.training.states import bare
 
 FORMAT = 1  # of weights.pt
+AT_CHANCE = "is no better than chance on its validation images"
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Trained:
     """A network with what it needs to read images: mean (S, S, 3), crop and class names.
 
     `resize_filter` is the one the images were prepared with; `precision` the one the network was
-    trained in, so that errors agree with those of the training.
+    trained in, so that errors agree with those of the training. `at_chance`: its validation error
+    was no better than that of a guess.
     """
 
     net: ConvNet
@@ -36,6 +38,7 @@ class Trained:
     classes: list[tuple[str, str]]
     resize_filter: str
     precision: str = "32-true"
+    at_chance: bool = False
 
     def to(self, device: torch.device) -> "Trained":
         """The same, net and mean on this device, where `centred` then brings images too."""
@@ -55,6 +58,7 @@ def save(trained: Trained, path: Path) -> None:
             "filter": trained.resize_filter,
             "crop": trained.crop,
             "precision": trained.precision,
+            "at_chance": trained.at_chance,
         },
         path,
     )
@@ -101,6 +105,7 @@ def load(path: Path) -> Trained:
             classes=[(identity, name) for identity, name in content["classes"]],
             resize_filter=content["filter"],
             precision=content["precision"],
+            at_chance=content.get("at_chance", False),
         )
         _check(trained, net.spec or {})
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:

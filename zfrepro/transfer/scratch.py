@@ -121,6 +121,8 @@ def settings(
             "batch": min(scratch["batch"], len(fold.train)),
             "annealing": {**training["annealing"], "milestones": list(scratch["milestones"])},
             "snapshots": [],
+            "start": None,
+            "frozen_up_to": None,
         },
         "trainer": {
             **experiment["trainer"], "devices": 1, "nodes": 1, "strategy": "auto", "workers": 0,
