@@ -156,6 +156,12 @@ def test_links_to_folders_are_followed(tmp_path):
     assert read(tmp_path / "tree").identity() == read(tmp_path / "disk").identity()
 
 
+def test_the_root_may_be_here(tmp_path, monkeypatch):
+    small_tree(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert read(".").splits["train"].paths == read(tmp_path).splits["train"].paths
+
+
 def test_the_identity_is_that_of_names_and_sizes(tmp_path):
     small_tree(tmp_path)
     before = read(tmp_path).identity()
