@@ -139,7 +139,11 @@ def known(words: list[str]) -> bool:  # noqa: PLR0911  a line for each kind
         case ["dvc", "exp", "run", "-S", change]:
             key, _, value = change.partition("=")
             return key == "seed" or (key == "profile" and value in config.options("profile"))
-        case ["dvc", "metrics" | "plots", "show"] | ["cp", "-r", "results/report", _]:
+        case (
+            ["dvc", "metrics" | "plots", "show"]
+            | ["cp", "-r", "results/report", _]
+            | ["source", ".venv/bin/activate"]
+        ):
             return True
         case ["export", variable]:
             return variable.startswith("ZFREPRO_")
