@@ -131,3 +131,18 @@ def test_an_edit_to_one_experiment_changes_its_configuration_alone(tmp_path: Pat
     after = resolved()
     assert before.keys() == after.keys() == {*config.options("experiment"), "analysis", "transfer"}
     assert [name for name in after if after[name] != before[name]] == ["tab3_no_fc7"]
+
+
+def test_plots_tell_networks_apart_and_show_pictures_whole() -> None:
+    """By a template of our own: DVC's draws the files of one revision in one colour."""
+    folder = config.ROOT / ".dvc" / "plots"
+    template = json.loads((folder / "curves.json").read_text(encoding="utf-8"))
+    assert template["encoding"]["color"]["field"] == "network"
+    assert template["encoding"]["color"]["legend"]["labelLimit"] == 0
+    drawn = [options for plot in PIPELINE["plots"] for options in plot.values()]
+    assert [each["template"] for each in drawn] == ["curves"] * len(drawn)
+    page = (folder / "page.html").read_text(encoding="utf-8")
+    assert "{plot_divs}" in page
+    assert '<meta charset="utf-8">' in page
+    with Repo(str(config.ROOT)) as repo:
+        assert repo.config["plots"]["html_template"] == "plots/page.html"

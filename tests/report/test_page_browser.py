@@ -65,6 +65,20 @@ def test_nothing_is_inaccessible_nor_wider_than_the_screen(
     page.close()
 
 
+def test_a_phone_shows_our_numbers_and_says_that_there_are_more(
+    browser: Any, page_file: Path
+) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(page_file.as_uri())
+    number = page.locator(f'[data-key="table3/{ZFNET}/train_top1"]').bounding_box()
+    assert number["x"] + number["width"] < 390
+    cue = page.locator("#table3 .wider")
+    assert cue.is_visible()
+    page.set_viewport_size({"width": 1440, "height": 1000})
+    assert not cue.is_visible()
+    page.close()
+
+
 def test_a_page_that_is_inaccessible_is_noticed(
     browser: Any, page_file: Path, tmp_path: Path
 ) -> None:
