@@ -3,6 +3,7 @@
 import os
 import pickle
 import re
+import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,7 +32,7 @@ def save(content: Mapping[str, Any], path: Path) -> None:
     """
     with named(path), path.open("wb") as file:
         try:
-            torch.save(dict(content), file)
+            torch.save(_plain(content), file)
         except RuntimeError as error:  # what torch makes of an error of the file
             raise error.__context__ if isinstance(error.__context__, OSError) else error from None
         file.flush()
@@ -73,6 +74,19 @@ def read(path: Path, *, mmap: bool = False) -> dict[str, Any]:
             f"{path} holds no network of this project: a {type(content).__name__}, not a dict"
         )
     return content
+
+
+def _plain(value: Any) -> Any:
+    """A copy without tensors' copies in which equal words are one object, and no two lists are.
+
+    A pickle refers back to an object that it has written, and so tells one object from two equal
+    ones, which say where a configuration came from.
+    """
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(entry) for key, entry in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(_plain, value))
+    return sys.intern(value) if type(value) is str else value
 
 
 def _check_sums(path: Path) -> None:
