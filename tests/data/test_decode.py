@@ -166,6 +166,16 @@ def test_pixels_are_counted_before_they_are_decoded(kind, monkeypatch):
         decode(content)
 
 
+def test_a_tile_larger_than_its_image_is_not_unpacked():
+    tags = [(256, 64), (257, 64), (258, 8), (259, 8), (262, 1), (277, 1), (322, 46_000)]
+    tags += [(323, 46_000), (324, 200), (325, 60)]
+    body = b"II*\0" + struct.pack("<IH", 8, len(tags))
+    body += b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    content = body.ljust(200, b"\0") + zlib.compress(bytes(50_000))
+    with pytest.raises(BadImageError, match=r"^too large: 46000 x 46000 are 2,116,000,000 pixels"):
+        decode(content)
+
+
 def test_arrays_come_as_they_are():
     grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
     decoded = decode(grey)

@@ -6,12 +6,13 @@ to RGB, transparency is dropped and EXIF orientation is left alone, as in every 
 """
 
 import io
+import math
 import warnings
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 Pixels = NDArray[np.uint8]
 
@@ -88,11 +89,14 @@ def fit(image: Image.Image, size: int, filter_name: str) -> Image.Image:
 
 def _check_pixels(image: Image.Image) -> None:
     """As the header states them: no pixel has been decoded yet."""
-    pixels = image.width * image.height
+    tags = getattr(image, "tag_v2", {})
+    tile = tags.get(TiffImagePlugin.TILEWIDTH, 0), tags.get(TiffImagePlugin.TILELENGTH, 0)
+    width, height = max(image.size, tile, key=math.prod)  # a tile may be larger than its image
+    pixels = width * height
     most = MEMORY // PER_PIXEL.get(image.format or "", 5 if image.mode == "RGB" else 9)
     if pixels > most:
         raise BadImageError(
-            f"too large: {image.width} x {image.height} are {pixels:,} pixels, of {most:,} at most "
+            f"too large: {width} x {height} are {pixels:,} pixels, of {most:,} at most "
             f"for {image.format}"
         )
 
