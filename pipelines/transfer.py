@@ -39,6 +39,7 @@ from zfrepro.config import Config
 from zfrepro.cores import cores
 from zfrepro.data.store import PreparedSet
 from zfrepro.fingerprint import fingerprint
+from zfrepro.training.precision import choose_precision
 from zfrepro.transfer import protocol, voc
 from zfrepro.transfer.coordinates import scaled
 from zfrepro.transfer.probe import fitted
@@ -84,6 +85,11 @@ class Untrained:
         self._target, self._settings = target, settings
         experiment = target.network.config
         parts = {key: experiment[key] for key in ("model", "crop", "training")}
+        wish, accelerator = (
+            experiment["training"]["precision"],
+            experiment["trainer"]["accelerator"],
+        )
+        parts["precision"] = choose_precision(wish, accelerator)
         parts |= {**target.drawn, "scratch": settings}
         self._folder = config.CHECKPOINTS / fingerprint(parts, ["zfrepro.transfer.scratch"])
 

@@ -166,3 +166,11 @@ def test_a_run_says_how_many_images_it_went_without(results, cfg):
         "history": [], "precision": "32-true", "processes": 1, "threads": 1, "machine": "cpu",
     })()  # fmt: skip
     assert runs._recipe(planned, fitted, 0.0)["left_out"] == {"train": 5}
+
+
+def test_the_precision_that_is_chosen_decides_the_fingerprint(results, cfg):
+    def mark(precision):
+        training = {**cfg["training"], "precision": precision}
+        return runs.plan({**cfg, "training": training, "exclude_overlap": False}).fingerprint
+
+    assert mark("auto") == mark("32-true") != mark("bf16-mixed")
