@@ -1,3 +1,4 @@
+import ast
 import os
 import subprocess
 import sys
@@ -6,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from zfrepro import files
+from zfrepro.config import ROOT
 
 
 def test_atomic_write_replaces_whole_files(tmp_path: Path) -> None:
@@ -76,3 +78,23 @@ def test_link_tree_replaces_what_was_there_without_copying(tmp_path: Path) -> No
     files.link_tree(work, out)
     assert sorted(path.name for path in out.iterdir()) == ["b", "c", "inner"]
     assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+def test_a_missing_file_is_named_in_words(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        (tmp_path / "cat.jpg").read_bytes()
+    assert files.reason(caught.value) == f"{tmp_path}/cat.jpg: No such file or directory"
+    assert files.reason(OSError("no picture")) == "no picture"
+
+
+def test_commands_say_in_words_what_the_system_refused() -> None:
+    """`[Errno 2]` is for programs."""
+    for path in [*(ROOT / "zfrepro").rglob("*.py"), *(ROOT / "pipelines").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ExceptHandler) and node.type and _ends(node):
+                caught = "OSError" in ast.unparse(node.type)
+                assert not caught or "reason(" in ast.unparse(node), f"{path}:{node.lineno}"
+
+
+def _ends(handler: ast.ExceptHandler) -> bool:
+    return any("sys.exit(" in ast.unparse(line) for line in handler.body)

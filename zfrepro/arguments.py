@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zfrepro import config, processes
+from zfrepro import config, files, processes
 
 if TYPE_CHECKING:
     from zfrepro.training.trained import Trained
@@ -101,4 +101,4 @@ def answer(question: Callable[[], str]) -> None:
     try:
         print(question())
     except (OSError, ValueError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {files.reason(error)}")

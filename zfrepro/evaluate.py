@@ -111,7 +111,7 @@ def main() -> None:
     try:
         print(score(args.network, args.prepared, args.split, args.crops, args.out, args.sample))
     except (OSError, ValueError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {files.reason(error)}")
 
 
 def score(

@@ -226,8 +226,11 @@ def link_tree(work: Path, out: Path, names: Iterable[str] | None = None) -> None
 
 def reason(error: BaseException) -> str:
     """What a command says of an error that its user can mend."""
-    if not isinstance(error, OSError) or error.errno not in FULL:
+    if not isinstance(error, OSError):
         return str(error)
+    if error.errno not in FULL:
+        named = error.filename is not None and error.strerror
+        return f"{error.filename}: {error.strerror}" if named else str(error)
     where = f" that {error.filename} is on" if error.filename else ""
     return (
         f"the disk{where} is full: free some of it (.checkpoints/ holds finished runs, `dvc gc "

@@ -155,7 +155,7 @@ def main() -> None:
     try:
         print(plan(parse(parser.parse_args().words)))
     except (OSError, ValueError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {files.reason(error)}")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def main() -> None:
     try:
         said = show(RESULTS) if args.command == "show" else compared(args)
     except (OSError, ValueError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {files.reason(error)}")
     sys.stdout.write(f"{said}\n")
 
 

@@ -8,6 +8,7 @@ import os
 import sys
 
 from zfrepro.config import CONF, ConfigError, load
+from zfrepro.files import reason
 from zfrepro.tracking.database import DatabaseError
 from zfrepro.tracking.settings import Settings, tame_mlflow
 
@@ -20,7 +21,7 @@ def main() -> None:
     try:
         uri = ready()
     except (ConfigError, DatabaseError, OSError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {reason(error)}")
     if args.command == "uri":
         print(uri)
     elif uri.startswith("http"):

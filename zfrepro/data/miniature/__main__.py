@@ -13,7 +13,7 @@ from zfrepro import outputs
 from zfrepro.cores import cores
 from zfrepro.data.miniature.kinds import IMAGENET_LIKE
 from zfrepro.data.miniature.writer import render
-from zfrepro.files import LockedError, atomic_path
+from zfrepro.files import LockedError, atomic_path, reason
 
 CELL = 96  # pixels
 CAPTION = 14  # pixels
@@ -25,7 +25,7 @@ def main() -> None:
     try:
         run(_parser().parse_args())
     except (OSError, ValueError, LockedError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {reason(error)}")
 
 
 def run(arguments: argparse.Namespace) -> None:
