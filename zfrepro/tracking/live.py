@@ -123,6 +123,7 @@ class Tracker:
         self._run.log_epochs(rows, self._times)
         self._filed += len(rows)
         self._down = False
+        _silent.discard(self._settings.shown)
         if status is None:
             return
         if self._folder is not None:
