@@ -2,12 +2,14 @@
 
 import json
 import re
+import sys
 
 import pytest
 from mlflow.server.constants import BACKEND_STORE_URI_ENV_VAR
 
 from tests.tracking.place import Place
 from zfrepro.tracking import views
+from zfrepro.tracking.__main__ import main
 
 
 def test_a_page_opens_on_runs_with_errors_beside_the_papers(
@@ -29,3 +31,16 @@ def test_a_page_opens_on_runs_with_errors_beside_the_papers(
     assert not any("ExperimentPage" in key and f'["{made}"]' not in key for key in stored)
     other = app.pages.test_client().get("/health").get_data(as_text=True)
     assert other == "OK"
+
+
+def test_the_command_makes_the_store_and_says_where(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uri = place.tracking["uri"]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.setattr(sys, "argv", ["zfrepro.tracking", "uri"])
+    main()
+    assert capsys.readouterr().out == f"{uri}\n"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "localhost:5000")
+    with pytest.raises(SystemExit, match="say http://localhost:5000"):
+        main()

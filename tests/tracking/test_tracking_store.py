@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 
 from tests.tracking.place import KEYS, Place, python
-from zfrepro.config import ROOT, ConfigError, load
+from zfrepro.config import ROOT, ConfigError, compose_experiment
 from zfrepro.tracking.settings import Settings
 
 STARTER = """
@@ -110,5 +110,5 @@ def test_the_environment_names_the_store_where_the_configuration_does_not(
 
 @pytest.mark.parametrize("option", ["mlflow", "disabled"])
 def test_the_options_have_all_keys(option: str) -> None:
-    keys = load(ROOT / "conf" / "tracking" / f"{option}.yaml")
-    assert Settings.of(keys).enabled == (option == "mlflow")
+    composed = compose_experiment("tab3_zfnet", ["profile=smoke", f"tracking={option}"])
+    assert Settings.of(composed["tracking"]).enabled == (option == "mlflow")

@@ -6,9 +6,11 @@ Makes the store first, or mends it where this checkout has moved. `uri` prints i
 import argparse
 import os
 import sys
+from dataclasses import asdict
 
 from zfrepro.config import CONF, ConfigError, load
 from zfrepro.files import reason
+from zfrepro.schema.training import Tracking
 from zfrepro.tracking.database import DatabaseError
 from zfrepro.tracking.settings import Settings, tame_mlflow
 
@@ -33,7 +35,7 @@ def main() -> None:
 def ready() -> str:
     """The address of the store, which is there."""
     tame_mlflow(timeout=60, retries=2)
-    settings = Settings.of(load(CONF / "tracking" / "mlflow.yaml"))
+    settings = Settings.of(asdict(Tracking()) | load(CONF / "tracking" / "mlflow.yaml"))
     if settings.database:
         from zfrepro.tracking.store import Store  # noqa: PLC0415  MLflow takes seconds to import
 
