@@ -105,7 +105,7 @@ def _trained_row(prepared: PreparedSet, name: str) -> dict[str, object]:
     trained = load(folder / "weights.pt").to(device)
     made = evaluated(trained, recipe["fingerprint"], prepared, name)
     kept = RESULTS / "predictions" / name
-    files.link_tree(made, kept)
+    files.link_tree(made, kept, sorted(path.name for path in made.glob("*.parquet")))
     _draw_confusion(name, kept / "val_ten.parquet", prepared)
     return {
         "file": f"errors/{name}",
