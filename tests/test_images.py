@@ -9,6 +9,7 @@ import pytest
 
 from tests.data.pictures import small_tree
 from zfrepro import config, files, images, runs
+from zfrepro.data.store import seal
 
 OVERLAP = config.compose_analysis()["overlap"]
 
@@ -33,8 +34,14 @@ def test_they_are_made_once_and_nothing_of_the_stages_is_touched(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stale = place / "results" / "prepared" / "source" / "manifest.json"
-    other = {"image_size": 64, "classes": [], "splits": {}, "config": {"name": "miniature"}}
-    files.write_json(stale, other)
+    other = {
+        "image_size": 64,
+        "classes": [],
+        "splits": {},
+        "files": {},
+        "config": {"name": "miniature"},
+    }
+    files.write_json(stale, other | {"seal": seal(other)})
     before = stale.read_bytes()
     cfg = folder_config()
     first = images.made(cfg, {}, OVERLAP)
@@ -48,6 +55,20 @@ def test_they_are_made_once_and_nothing_of_the_stages_is_touched(
     assert stale.read_bytes() == before
     assert [path.name for path in stale.parent.iterdir()] == ["manifest.json"]
     assert images.find(folder_config(image_size=24)) is None
+
+
+def test_another_folder_of_the_users_is_another_set(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = images.made(folder_config(), {}, OVERLAP)
+    other = small_tree(place / "others")
+    next(path for path in other.rglob("*") if path.is_file()).unlink()
+    monkeypatch.setenv("ZFREPRO_FOLDER", str(other))
+    second = images.made(folder_config(), {}, OVERLAP)
+    assert second.folder != first.folder
+    files.link_tree(second.folder, place / "results" / "prepared" / "source")
+    monkeypatch.setenv("ZFREPRO_FOLDER", str(place / "photos"))
+    assert images.made(folder_config(), {}, OVERLAP).folder == first.folder
 
 
 def test_a_second_command_waits_and_finds_them_made(

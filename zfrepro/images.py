@@ -29,10 +29,10 @@ def made(cfg: Config, sets: Mapping[str, Config], overlap: Config) -> PreparedSe
         SourceError: the raw images are not there; says what to fetch, or which variable to set.
         LockedError: a stage of `dvc repro` is making the same.
     """
-    try:
-        return runs.standing(cfg)
-    except (ConfigError, ExcludedError):
-        pass
+    # a folder of the user's own may have changed, or be another one by now
+    if cfg["data"]["name"] != "folder":
+        with suppress(ConfigError, ExcludedError):
+            return runs.standing(cfg)
     what = f"preparing the images of profile {cfg['profile']}"
     lock = config.CHECKPOINTS / f"images-{cfg['profile']}"
     with files.exclusive(lock, what, wait=runs.tell):
