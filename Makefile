@@ -21,7 +21,7 @@ repro: $(READY)  ## everything that is out of date: images, networks, tables, ML
 	$(RUN) python -m dvc repro
 	$(RUN) python -m zfrepro.report show
 	@git diff --quiet -- dvc.lock 2>/dev/null; test $$? != 1 || \
-	  echo "dvc.lock has changed: it holds this machine's results, which differ from the committed ones in rounding"
+	  echo "dvc.lock has changed: it holds what was made here, and results of two machines differ in rounding. Commit it, or leave it"
 
 test: lint       ## lint, types and tests
 	$(RUN) python -m pytest
