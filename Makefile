@@ -24,7 +24,7 @@ repro: $(READY)  ## everything that is out of date: images, networks, tables, ML
 	  echo "dvc.lock has changed: it holds what was made here, and results of two machines differ in rounding. Commit it, or leave it"
 
 test: lint       ## lint, types and tests
-	$(RUN) python -m pytest
+	$(RUN) OMP_NUM_THREADS=1 python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 lint: $(READY)
 	$(RUN) python -m ruff check .
