@@ -14,7 +14,7 @@ from pipelines import _figures, correspondence, invariance, occlusion
 from tests.project import Project
 from zfrepro import config
 from zfrepro.analysis import bootstrap
-from zfrepro.data.store import PreparedSet
+from zfrepro.data.store import PreparedSet, seal
 from zfrepro.models.convnet import build
 from zfrepro.training import trained
 from zfrepro.training.trained import Trained
@@ -38,6 +38,7 @@ def results(prepared_project: Project, tmp_path: Path, monkeypatch: pytest.Monke
         folder = tmp_path / "runs" / name
         folder.mkdir(parents=True)
         (folder / "run.json").write_text(json.dumps({"fingerprint": name, "seed": seed}))
+        (folder / "config.yaml").write_text("trainer: {accelerator: cpu}\n")
         trained.save(
             Trained(net, torch.from_numpy(source.mean), IMAGE_SIZE, CROP, list(source.classes),
                     "bilinear"),
@@ -132,7 +133,12 @@ def test_table_1_and_figure_8(results: Path) -> None:
 
 
 def test_without_annotations_there_is_a_figure_but_no_score(results: Path) -> None:
-    shutil.rmtree(results / "prepared" / "source" / "annotations")
+    source = results / "prepared" / "source"
+    shutil.rmtree(source / "annotations")
+    manifest = json.loads((source / "manifest.json").read_text())
+    del manifest["seal"]
+    manifest["files"] = {k: v for k, v in manifest["files"].items() if "annotations" not in k}
+    (source / "manifest.json").write_text(json.dumps(manifest | {"seal": seal(manifest)}))
     occlusion.run(settings(occlusion, shown=1, images=3))
     assert read(results, 7) == ({"images": 3}, read(results, 7)[1])
     assert "No score: nothing says where the objects are" in read(results, 7)[1]
@@ -154,7 +160,7 @@ def test_a_network_without_layer_7_says_so(results: Path) -> None:
 def test_images_of_another_size_are_refused(stage: ModuleType, results: Path) -> None:
     path = results / "runs" / "two" / "weights.pt"
     content = torch.load(path, weights_only=True)
-    torch.save({**content, "image_size": 72}, path)
+    torch.save({**content, "image_size": 72, "mean": torch.zeros(72, 72, 3)}, path)
     with pytest.raises(ValueError, match=r"images of 72 pixels, and those in .* have 64"):
         stage.run(settings(stage))
 

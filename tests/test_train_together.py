@@ -18,9 +18,12 @@ STAGE = ("pipelines.train", OWN)
 @pytest.fixture
 def pair(project: Project) -> Iterator[Project]:
     """A project of two experiments, whose stages fill the cores."""
-    changed = {path: path.read_text() for path in experiments(project)}
-    for path in changed:
-        if path.stem not in (OWN, OTHER):
+    figures = [project.root / "conf" / "analysis.yaml", *project.root.glob("conf/analysis/*.yaml")]
+    changed = {path: path.read_text() for path in (*experiments(project), *figures)}
+    for path, text in changed.items():
+        if path in figures:
+            path.write_text(re.sub(r"\b(tab|fig)\d_\w+", OTHER, text))
+        elif path.stem not in (OWN, OTHER):
             path.unlink()
     resolved = {name: configuration(project, name).read_text() for name in (OWN, OTHER)}
     for name in resolved:

@@ -256,7 +256,8 @@ def _write_result(run: Run, fitted: "Fitted", started: float) -> None:
     result.write(partial, fitted, run.prepared, run.config["crop"])
     snapshots = run.work / checkpoints.SNAPSHOTS
     if snapshots.is_dir():
-        files.link_tree(snapshots, partial / checkpoints.SNAPSHOTS)
+        whole = [path.name for path in snapshots.glob("epoch-*.pt")]  # a kill leaves others
+        files.link_tree(snapshots, partial / checkpoints.SNAPSHOTS, whole)
     made = [path.relative_to(partial).as_posix() for path in partial.rglob("*") if path.is_file()]
     files.write_sums(partial, made)
     files.sync(partial)

@@ -78,7 +78,7 @@ def test_tables_come_from_the_results(tmp_path: Path) -> None:
     text = f"{','.join(columns)}\n{','.join(line.values())}\n"
     (folder / "table2.csv").write_text(text)
     assert readme.BLOCKS["table2"](tmp_path).splitlines()[2:] == [
-        "| net | 10 | 38.4 | 20.0 [18.5, 21.6] |  |  |  |  |"
+        "| net | 10 | 38.4 | 20.0 [18.5, 21.6] |  |  |"
     ]
     (folder / "errors.csv").write_text("row,val_top1\nnet,38.44\nnaive: grey,90\n")
     assert readme.naive(tmp_path).splitlines()[2:] == ["| naive: grey | 90.0 |"]

@@ -56,13 +56,16 @@ def test_a_dead_net_answers_the_same_to_every_image() -> None:
         assert spread.is_none() == dead
 
 
-def jumping(monkeypatch: pytest.MonkeyPatch, epochs: set[int], spoil: float) -> None:
-    """Has the weights of some epochs (from 1) spoilt after their first step."""
+def jumping(
+    monkeypatch: pytest.MonkeyPatch, epochs: set[int], spoil: float, *, at_the_end: bool = False
+) -> None:
+    """Has the weights of some epochs (from 1) spoilt after their first step, or their last."""
     step = Classifier.on_train_batch_end
 
     def spoiling(self: Classifier, *args: Any) -> None:
         step(self, *args)
-        if self.current_epoch + 1 in epochs:
+        last = args[2] == self.trainer.num_training_batches - 1
+        if self.current_epoch + 1 in epochs and (last or not at_the_end):
             with torch.no_grad():
                 for weights in self.net.parameters():
                     weights.mul_(spoil)
@@ -95,6 +98,15 @@ def test_a_lost_epoch_is_undone_and_the_rate_falls(
         again = fit(config_with_recovery, tiny, folder / str(stop), lambda _: None)
         assert same(again, fitted)
         assert str(curves(again)) == str(curves(fitted))  # a NaN is not equal to itself
+
+
+def test_a_step_that_spoils_after_the_last_loss_is_undone_too(
+    tiny: PreparedSet, config_with_recovery: Config, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jumping(monkeypatch, {2}, math.nan, at_the_end=True)
+    fitted = fit(config_with_recovery, tiny, folder, lambda _: None)
+    assert [row["given_up"] for row in fitted.history] == [0, 1, 0, 0]
+    assert math.isfinite(fitted.history[-1]["val/loss"])
 
 
 def test_the_last_result_is_that_of_the_weights(

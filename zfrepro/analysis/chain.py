@@ -161,7 +161,8 @@ def _steps(net: nn.Module) -> Iterator[Step]:
 
 def _check_hooks(net: nn.Module) -> None:
     for name, module in net.named_modules():
-        if module._forward_hooks or module._forward_pre_hooks:
+        # private, and nothing public tells of them
+        if any(getattr(module, kind, ()) for kind in ("_forward_hooks", "_forward_pre_hooks")):
             raise ChainError(
                 f"{name or type(net).__name__} has a forward hook, which is not run here and might "
                 "change what passes: remove it first (its handle's remove(), remove_weight_norm)"

@@ -80,7 +80,7 @@ def epoch_of(checkpoint: Path) -> int:
 
 def remove(folder: Path) -> None:
     """Frees the space of a training that is over."""
-    for path in [*_newest_first(folder), folder / UNFINISHED, folder / BEST]:
+    for path in [*_newest_first(folder), folder / BEST, *folder.glob(".*.part")]:
         path.unlink(missing_ok=True)
 
 

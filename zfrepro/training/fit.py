@@ -99,7 +99,9 @@ def fit(
     except DivergedError as error:
         raise DivergedError(f"{error}; last good checkpoint: {_last_good(folder)}") from None
     except (RuntimeError, OSError) as error:
-        raise _mendable(error) from error
+        if told := _mendable(error):
+            raise told from error
+        raise
     except SystemExit as stop:
         if stop.code != 1:
             raise
@@ -121,8 +123,8 @@ def fit(
     )
 
 
-def _mendable(error: RuntimeError | OSError) -> Exception:
-    """The error for the user: what torch says of memory and of loading processes is for others."""
+def _mendable(error: RuntimeError | OSError) -> Exception | None:
+    """For the user what torch says of memory and of loading processes; None for other errors."""
     message = str(error)
     if isinstance(error, torch.OutOfMemoryError):
         return MemoryError(
@@ -137,7 +139,7 @@ def _mendable(error: RuntimeError | OSError) -> Exception:
             "or load in the training process (trainer.workers=0), and start again: it goes on "
             "where it was"
         )
-    return error
+    return None
 
 
 def build_net(config: Config, classes: int) -> ConvNet:

@@ -138,7 +138,9 @@ class Classifier(pl.LightningModule):
         if self._place is None:
             self._anneal(row)
             return
-        lost = bool(dead == 1) or is_lost(row["train/loss"], before, self._chance)
+        # the last step of an epoch shows in the validation loss alone
+        lost = bool(dead == 1) or not math.isfinite(row["val/loss"])
+        lost = lost or is_lost(row["train/loss"], before, self._chance)
         row[GIVEN_UP] = float(lost)
         if lost:
             self._go_back(row)
