@@ -68,6 +68,48 @@ def test_a_half_made_one_is_put_aside(
 
 
 @pytest.mark.usefixtures("copies_empty")
+def test_nothing_that_was_put_aside_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "mlflow.db"
+    for content in (b"first", b"second"):
+        path.unlink(missing_ok=True)
+        path.with_name("mlflow.db-wal").write_bytes(content)
+        make_ready(path, None)
+    with closing(sqlite3.connect(path)) as half:
+        half.execute("DROP TABLE experiments")
+    make_ready(path, None)
+    assert path.with_name("mlflow.db.half-made-wal").read_bytes() == b"first"
+    assert path.with_name("mlflow.db.half-made.2-wal").read_bytes() == b"second"
+    assert path.with_name("mlflow.db.half-made.3").is_file()
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("CREATE TABLE addresses (name)", "is another program's .*addresses"),
+        (
+            "CREATE TABLE experiments (name); INSERT INTO experiments VALUES ('a');"
+            "CREATE TABLE addresses (name)",
+            "is another program's .*addresses",
+        ),
+        (
+            "CREATE TABLE experiments (artifact_location);"
+            "CREATE TABLE runs (name); INSERT INTO runs VALUES ('a')",
+            "has runs of no experiment",
+        ),
+    ],
+)
+def test_another_database_is_left_alone(tmp_path: Path, content: str, why: str) -> None:
+    path = tmp_path / "mine.db"
+    with closing(sqlite3.connect(path)) as mine:
+        mine.executescript(content)
+    before = path.read_bytes()
+    with pytest.raises(DatabaseError, match=rf"mine\.db {why}.*another file in tracking\.uri"):
+        make_ready(path, None)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.usefixtures("copies_empty")
 def test_what_a_killed_one_left_goes(tmp_path: Path) -> None:
     for name in (".mlflow.db.x1.part", ".mlflow.db.x1.part-journal"):
         (tmp_path / name).write_bytes(b"x")

@@ -4,6 +4,7 @@ import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import count
 from pathlib import Path
 from urllib.parse import urlparse
 from urllib.request import url2pathname
@@ -17,6 +18,7 @@ PLACES = (  # where MLflow notes the place of artifacts, absolute
     ("logged_models", "artifact_location"),
     ("model_versions", "source"), ("model_versions", "storage_location"),
 )  # fmt: skip
+OF_LIBRARIES = ("sqlite_", "alembic_", "_alembic_")  # tables of SQLite and Alembic themselves
 log = logging.getLogger("zfrepro.tracking")
 
 
@@ -28,13 +30,15 @@ def make_ready(path: Path, artifacts: Path | None) -> None:
     """Makes an MLflow store, unless it is there. For one process at a time.
 
     MLflow's own way leaves a store that no later start mends when it is killed, or the disk is
-    full: so it is made under another name. A half-made one, which has no runs, is put aside.
+    full: so it is made under another name. A half-made one, which has no runs, is put aside;
+    another program's is left as it is.
 
     Args:
         artifacts: the folder of artifacts beside the file, or None where they are elsewhere.
 
     Raises:
-        DatabaseError: the file is no SQLite database; names it and says what to do.
+        DatabaseError: the file is no SQLite database, or another program's, or has runs without
+            an experiment; names it and says what to do.
     """
     for left in path.parent.glob(f".{path.name}.*.part*"):  # of one that was killed here
         left.unlink(missing_ok=True)
@@ -50,8 +54,8 @@ def _is_made(path: Path) -> bool:
     if not path.is_file() or path.stat().st_size == 0:
         return False
     with _open(path) as database:
-        tables = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'experiments'")
-        return bool(tables.fetchone() and _locations(database))
+        columns = database.execute("SELECT name FROM pragma_table_info('experiments')").fetchall()
+        return ("artifact_location",) in columns and bool(_locations(database))
 
 
 def _make(path: Path, artifacts: Path) -> None:
@@ -63,13 +67,44 @@ def _make(path: Path, artifacts: Path) -> None:
 
 
 def _put_aside(path: Path) -> None:
-    """Renames a file without runs, with its kin: a journal would be played into the next file."""
+    """Renames a half-made file and its kin: a journal would be played into the next file."""
     if path.is_file() and path.stat().st_size:
-        aside = path.with_name(f"{path.name}.half-made")
-        log.warning("tracking: %s was half made and held no run: it is %s now", path, aside.name)
-        path.replace(aside)
-    for kin in (path.with_name(path.name + suffix) for suffix in KIN):
-        kin.unlink(missing_ok=True)
+        _refuse_another(path)
+    elif not _kin(path):
+        return
+    aside, number = path.with_name(f"{path.name}.half-made"), count(2)
+    while aside.exists() or _kin(aside):
+        aside = path.with_name(f"{path.name}.half-made.{next(number)}")
+    for kin in _kin(path):
+        kin.rename(aside.with_name(aside.name + kin.name.removeprefix(path.name)))
+    if path.is_file():
+        path.rename(aside)
+    log.warning("tracking: %s was half made and held no run: it is %s now", path, aside.name)
+
+
+def _kin(path: Path) -> list[Path]:
+    files = (path.with_name(path.name + suffix) for suffix in KIN)
+    return [file for file in files if file.exists()]
+
+
+def _refuse_another(path: Path) -> None:
+    """Raises DatabaseError unless all tables are MLflow's and there is no run."""
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401, PLC0415  which defines all tables
+    from mlflow.store.db.base_sql_model import Base  # noqa: PLC0415
+
+    with _open(path) as database:
+        rows = database.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")
+        names = {name for (name,) in rows if not name.startswith(OF_LIBRARIES)}
+        runs = "runs" in names and database.execute("SELECT 1 FROM runs").fetchone()
+    if others := sorted(names - set(Base.metadata.tables)):
+        why = f"is another program's (it has a table {others[0]})"
+    elif runs:
+        why = "has runs of no experiment"
+    else:
+        return
+    raise DatabaseError(
+        f"{path} {why} and is left as it is: name another file in tracking.uri, or move it away"
+    )
 
 
 def _follow(path: Path, artifacts: Path) -> None:
