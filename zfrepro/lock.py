@@ -30,13 +30,18 @@ def main() -> None:
 def keep_or_restore(lock: Path, copy: Path) -> str:
     """Copies a whole `lock`, or puts its copy in the place of a damaged one and says so.
 
-    Exits where there is no copy either.
+    Exits where there is no copy either, and in the middle of a merge.
     """
     if not lock.is_file():  # before the first `dvc repro`
         return ""
     if is_whole(lock):
         atomic_write(copy, lock.read_bytes())
         return ""
+    if any(line.startswith(b"<<<<<<<") for line in lock.read_bytes().splitlines()):
+        sys.exit(
+            f"error: {lock} holds both sides of a merge: resolve the conflict first, for instance "
+            f"by `git checkout --ours {lock.name}`"
+        )
     if not copy.is_file() or not is_whole(copy):
         sys.exit(
             f"error: {lock} is damaged, and there is no copy of it: `git checkout {lock.name}` "

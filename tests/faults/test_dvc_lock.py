@@ -59,6 +59,16 @@ def test_without_a_copy_git_is_named(faults: "Faults", lock: Path) -> None:
     faults.count("dvc.lock: damaged, and never copied", "clear error")
 
 
+def test_in_the_middle_of_a_merge_nothing_is_put_back(faults: "Faults", lock: Path) -> None:
+    good = lock.read_text()
+    merging = f"<<<<<<< HEAD\n{good}=======\n{good}>>>>>>> other\n"
+    lock.write_text(merging)
+    with pytest.raises(SystemExit, match=r"error: .*dvc\.lock.*resolve the conflict first"):
+        keep_or_restore(lock, lock.with_name("copy"))
+    assert lock.read_text() == merging
+    faults.count("dvc.lock: with both sides of a merge", "clear error")
+
+
 def write_for_ever(lock: Path) -> None:
     content = load_yaml(lock)
     while True:
