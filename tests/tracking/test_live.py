@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 
 from tests.run_folders import MANIFEST, epochs, run_config, write_run
 from tests.tracking.place import FINGERPRINT, KEYS, Place, python, train, wait_for
-from zfrepro import tracking
+from zfrepro import processes, tracking
 from zfrepro.config import ROOT, load
 from zfrepro.tracking import Record
 
@@ -149,8 +149,8 @@ def test_the_machine_is_watched(place: Place) -> None:
 @pytest.mark.parametrize(
     "off",
     [
-        load(ROOT / "conf" / "tracking" / "disabled.yaml"),
-        load(ROOT / "conf" / "tracking" / "mlflow.yaml") | {"live": False},
+        KEYS | load(ROOT / "conf" / "tracking" / "disabled.yaml"),
+        KEYS | load(ROOT / "conf" / "tracking" / "mlflow.yaml") | {"live": False},
     ],
 )
 def test_tracking_switched_off_imports_no_mlflow(off: dict[str, Any]) -> None:
@@ -198,6 +198,17 @@ def test_a_silent_server_holds_nobody(place: Place, silent_uri: str) -> None:
         assert time.monotonic() - start < 0.5
         tracker.finish(place.folder)
     assert time.monotonic() - start < 2.5
+
+
+def test_a_stopped_training_lets_a_silent_server_go_before_it_is_ended(
+    place: Place, silent_uri: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    cfg = run_config(place.tracking | {"uri": silent_uri})
+    start = time.monotonic()
+    with pytest.raises(SystemExit), tracking.track(cfg, FINGERPRINT, MANIFEST):
+        raise SystemExit(143)
+    assert time.monotonic() - start < processes.GRACE - 1
+    assert "no answer in time" in caplog.text
 
 
 def test_a_store_that_fails_for_a_while_gets_all_in_the_end(

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from zfrepro import processes
 from zfrepro.tracking.record import Config, Record, Row
 from zfrepro.tracking.settings import Settings, tame_mlflow
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 LIVE_TIMEOUT = 10  # seconds, for one request of a server
 GRACE = 1.0  # seconds that a training waits at its end for a store that does not answer
-PATIENCE_OF_KILLERS = 5.0  # a scheduler that has sent SIGTERM soon sends SIGKILL
+PATIENCE_OF_KILLERS = processes.GRACE - 2  # seconds after SIGTERM; the rest is for ending
 log = logging.getLogger("zfrepro.tracking")
 _silent: set[str] = set()  # stores that did not answer this process
 
