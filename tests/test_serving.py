@@ -166,6 +166,16 @@ def test_a_file_that_is_no_network(tmp_path: Path) -> None:
         Classifier.load(tmp_path / "weights.pt")
 
 
+def test_a_network_that_knows_nothing_is_named(
+    weights: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    Classifier.load(weights)
+    assert not caplog.text
+    torch.save({**torch.load(weights, weights_only=True), "at_chance": True}, tmp_path / "dead.pt")
+    Classifier.load(tmp_path / "dead.pt")
+    assert "dead.pt is no better than chance on its validation images" in caplog.text
+
+
 def test_labels_are_unique() -> None:
     labels = unique_labels([(key, name) for key, name in CLASSES])
     assert labels == LABELS

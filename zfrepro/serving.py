@@ -1,6 +1,7 @@
 """A trained net with all that comes before and after it: raw images to class probabilities."""
 
 import base64
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,10 +16,11 @@ from torch import Tensor
 
 from zfrepro.data.decode import Pixels, decode, fit, to_rgb
 from zfrepro.data.listing import read_file
-from zfrepro.training.trained import Trained, load, probabilities, views
+from zfrepro.training.trained import AT_CHANCE, Trained, load, probabilities, views
 
 IMAGES_AT_ONCE = 16
 CHANNELS = (1, 3, 4)
+log = logging.getLogger(__name__)
 FORMS = (
     "an image is a file's bytes or base64 text, a pathlib.Path, a PIL image, or whole numbers of 0 "
     "to 255 of shape (H, W), (H, W, 3), (H, W, 4) or (3, H, W)"
@@ -33,12 +35,15 @@ class Classifier:
 
     @classmethod
     def load(cls, weights: Path) -> Self:
-        """Reads the `weights.pt` of a run.
+        """Reads the `weights.pt` of a run, and warns where the network has learned nothing.
 
         Raises:
             ValueError: the file holds no network of this project.
         """
-        return cls(load(weights))
+        trained = load(weights)
+        if trained.at_chance:
+            log.warning("%s %s: its probabilities say nothing", weights, AT_CHANCE)
+        return cls(trained)
 
     def predict(self, images: Any, crops: str = "ten") -> pd.DataFrame:
         """Class probabilities, one row an image and one column a class.
