@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,11 @@ def run(name: str, data: dict[str, Any]) -> None:
     files.link_tree(work, out, names_of(manifest, work))
 
 
-def made(name: str, data: dict[str, Any]) -> Path:
+def made(name: str, data: dict[str, Any], tell: Callable[[str], None] = print) -> Path:
     """The set that `data` describes, prepared in .checkpoints/ unless it is there: its folder.
 
-    Prints what was understood of it.
+    Args:
+        tell: what takes the lines that say what was understood of it.
     """
     workers = cores()
     root = root_of(data)
@@ -67,7 +69,7 @@ def made(name: str, data: dict[str, Any]) -> Path:
             config=data,
         )
     for line in summary.lines(source, manifest, work):
-        print(line)
+        tell(line)
     return work
 
 

@@ -79,7 +79,7 @@ def _how_long(data: Config) -> str:
 def _prepared(name: str, data: Config) -> PreparedSet:
     from pipelines import prepare
 
-    return PreparedSet.open(prepare.made(name, data))
+    return PreparedSet.open(prepare.made(name, data, runs.tell))
 
 
 def _shared(source: PreparedSet, others: Mapping[str, PreparedSet], rule: Config) -> Ints:
