@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from zfrepro.data.listing import Source
+from zfrepro.data.sources.tree import some
 
 NAMED = 3  # of classes and pictures, as examples
 
@@ -20,7 +21,7 @@ def lines(source: Source, manifest: dict[str, Any], folder: Path) -> Iterator[st
     `folder` is that of the prepared set.
     """
     names = [name for _, name in source.classes]
-    yield f"{source.name}: {len(names):,} classes ({_some(names)})"
+    yield f"{source.name}: {len(names):,} classes ({some(names, NAMED)})"
     indices = {split: _index(folder, split) for split in manifest["splits"]}
     for split, index in indices.items():
         classes = None if source.objects else len(names)
@@ -73,9 +74,4 @@ def _in_both(first: pa.Table, second: pa.Table) -> list[tuple[str, str]]:
 
 def _pictures(pairs: list[tuple[str, str]]) -> str:
     alike = [f"{one} = {other}" for one, other in pairs]
-    return f"{len(pairs):,} of the same content ({_some(alike)})"
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+    return f"{len(pairs):,} of the same content ({some(alike, NAMED)})"

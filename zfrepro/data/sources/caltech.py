@@ -8,8 +8,6 @@ from zfrepro.data.listing import Source
 from zfrepro.data.sources.archives import Published, tree_of
 from zfrepro.data.sources.tree import Walk, class_folders, file_listing, warn_of_empty
 
-BACKGROUNDS = ("BACKGROUND_Google", "257.clutter")
-
 CALTECH101 = Published(
     name="caltech101",
     folder="caltech101/101_ObjectCategories",
