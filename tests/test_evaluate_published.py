@@ -81,10 +81,11 @@ def test_a_published_network_is_scored(
         "--crops", "centre", f"model.published.weights={weights}", *SHRUNK,
     )  # fmt: skip
     assert code is None
-    first, top1, top5 = out.splitlines()
+    first, top1, top5, chance = out.splitlines()
     assert first == "model=torchvision_alexnet on 4 images (val, centre crop)"
     assert "top-1 error  25.00 %" in top1
     assert "top-5 error  25.00 %" in top5
+    assert "no better than chance" in chance  # random weights name the same class for every image
     few = write_prepared(tmp_path / "few", images[:1], [0], 10)
     words = ["model=torchvision_alexnet", f"model.published.weights={weights}", *SHRUNK]
     with pytest.raises(UnfitError, match=r"knows 1000 classes .* are of 10 others"):
