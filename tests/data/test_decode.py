@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 from pictures import encoded, jpeg, photograph
-from PIL import Image
+from PIL import Image, ImageFile
 from sklearn.datasets import load_sample_images
 from torchvision import transforms
 
@@ -164,6 +164,13 @@ def test_pixels_are_counted_before_they_are_decoded(kind, monkeypatch):
     monkeypatch.setattr(Image.Image, "load", None)
     with pytest.raises(BadImageError, match=rf"^too large: 90 x 70 are 6,300 .*for {kind}$"):
         decode(content)
+
+
+@pytest.mark.parametrize("kind", ["P5", "P6"])  # grey and RGB
+def test_a_telephone_photograph_of_108_megapixels_is_not_too_large(kind, monkeypatch):
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: None)
+    monkeypatch.setattr(decoding, "to_rgb", lambda image: image)
+    assert decode(f"{kind} 12000 9000 255\n".encode()).image.size == (12000, 9000)
 
 
 def test_a_tile_larger_than_its_image_is_not_unpacked():

@@ -23,7 +23,7 @@ FILTERS = {
 }
 # raster formats only: Pillow would hand PostScript to another program
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", "AVIF")
-MEMORY = 1 << 29  # bytes that an image may take while it is decoded
+MEMORY = 1 << 30  # bytes that an image may take while it is decoded: 214 megapixels in RGB
 PER_PIXEL = {"WEBP": 17, "AVIF": 14}  # bytes, as measured; others take 4 for RGB and 4 before it
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY  # cameras' profiles exceed 1 MB
 # how files begin that are taken for images, and what they are
