@@ -280,6 +280,27 @@ def test_a_touched_image_changes_nothing(tmp_path):
     assert {name for name in after if after[name] != before[name]} == {STAMP}
 
 
+def test_images_of_the_same_contents_keep_what_was_made(tmp_path, monkeypatch, caplog):
+    tree = small_tree(tmp_path / "tree")
+    (tree / "train/cat/0000.jpg").write_bytes(b"")
+    (tree / "train/dog/0000.jpg").unlink()
+    (tree / "train/dog/0000.jpg").symlink_to("/nowhere")
+    manifest = make(tree, tmp_path / "work", max_bad_share=0.5)
+    before = (tmp_path / "work" / STAMP).read_text()
+    monkeypatch.setattr(shards, "make_shard", None)
+    monkeypatch.setattr(shards, "decode", None)
+    for path in tree.rglob("*.jpg"):
+        if path.is_file():
+            path.chmod(0o600)  # another time of the inode
+    assert make(tree, tmp_path / "work", max_bad_share=0.5) == manifest
+    after = (tmp_path / "work" / STAMP).read_text()
+    assert after != before
+    copy = shutil.copytree(tree, tmp_path / "copy", symlinks=True)
+    assert make(copy, tmp_path / "work", max_bad_share=0.5) == manifest
+    assert (tmp_path / "work" / STAMP).read_text() not in (before, after)
+    assert "have changed" not in caplog.text
+
+
 def test_what_is_no_file_is_a_bad_file(tmp_path):
     tree = small_tree(tmp_path / "tree", train=20, val=2)
     for name in ("0001", "0002"):

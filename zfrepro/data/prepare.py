@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from itertools import islice, starmap
+from operator import ne
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from zfrepro.data.decode import FILTERS
 from zfrepro.data.index import Merged, bad_files, good_rows, merge
 from zfrepro.data.listing import Listing, Source
 from zfrepro.data.shards import Recipe, Shard
-from zfrepro.data.store import PreparedSet, seal
+from zfrepro.data.store import PreparedSet, StoreError, seal
 from zfrepro.files import (
     LOCK_NAME,
     atomic_path,
@@ -92,7 +93,7 @@ def prepare(
     _check_choices(filter=(filter, FILTERS), storage=(storage, STORAGES))
     recipe = Recipe(image_size, filter, storage, jpeg_quality)
     _sweep(work)
-    _forget_changed(work, source.stamp())
+    _forget_changed(work, source)
     if (work / MANIFEST).is_file():
         return _finished(work, fingerprint, max_bad_share, config or {})
     _begin(work, source, recipe, fingerprint)
@@ -145,12 +146,12 @@ def _sweep(work: Path) -> None:
             partial.unlink()
 
 
-def _forget_changed(work: Path, stamp: str) -> None:
+def _forget_changed(work: Path, source: Source) -> None:
     """Removes what was made of other files of the same names and sizes."""
-    noted = work / STAMP
+    noted, stamp = work / STAMP, source.stamp()
     if noted.is_file() and noted.read_text(encoding="utf-8") == stamp:
         return
-    if noted.is_file():
+    if noted.is_file() and not _made_of(work, source):
         log.warning("images have changed since they were prepared: they are prepared anew")
         for path in work.iterdir():
             if path.is_dir():
@@ -158,6 +159,32 @@ def _forget_changed(work: Path, stamp: str) -> None:
             elif path.name not in (LOCK_NAME, STAMP):
                 path.unlink()
     atomic_write(noted, stamp)
+
+
+def _made_of(work: Path, source: Source) -> bool:
+    """Whether `work` is finished, and of files with these contents: a copy, or with other rights.
+
+    Reads all files but decodes none; ends at the first that differs.
+    """
+    try:
+        PreparedSet.open(work)
+    except StoreError:
+        return False
+    log.info("images were touched or copied since they were prepared: their contents are compared")
+    for split, files in source.splits.items():
+        known = pq.read_table(work / f"{split}.parquet", columns=["content"])["content"]
+        found = (_content_of(files, i) for i in range(len(files)))
+        if len(known) != len(files) or any(map(ne, (each.as_py() for each in known), found)):
+            return False
+    return True
+
+
+def _content_of(files: Listing, i: int) -> str | None:
+    """As the index has it: None of a file that cannot be read."""
+    try:
+        return shards.content_digest(files.read(i))
+    except OSError:
+        return None
 
 
 def _finished(

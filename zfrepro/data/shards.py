@@ -139,14 +139,20 @@ def printable(path: str) -> str:
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+def content_digest(content: bytes | Pixels) -> str:
+    """Of a file's bytes or an array's, as the index has it: equal for equal files."""
+    raw = content if isinstance(content, bytes) else np.ascontiguousarray(content).data
+    return hashlib.blake2b(raw, digest_size=8).hexdigest()
+
+
 def _image(files: Listing, i: int, recipe: Recipe) -> tuple[dict[str, Any], Pixels | None]:
     """The index's row for a file, and its pixels (S, S, 3); None where the row has a reason."""
     row: dict[str, Any] = dict.fromkeys(SCHEMA.names)
     row |= {"path": printable(files.paths[i]), "label": int(files.labels[i])}
     try:
         content = files.read(i)
-        raw = content if isinstance(content, bytes) else np.ascontiguousarray(content).tobytes()
-        row |= {"bytes": len(raw), "content": hashlib.blake2b(raw, digest_size=8).hexdigest()}
+        row["bytes"] = len(content) if isinstance(content, bytes) else content.nbytes
+        row["content"] = content_digest(content)
         image, row["format"], row["mode"] = decode(content)
         row["width"], row["height"] = image.size
         return row, np.asarray(fit(image, recipe.image_size, recipe.filter))
