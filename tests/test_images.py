@@ -1,15 +1,18 @@
 """The images that a training makes for itself."""
 
+import json
 import os
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipelines import prepare
 from tests.data.pictures import small_tree
-from zfrepro import config, files, images, runs
-from zfrepro.data.store import seal
+from zfrepro import config, files, images, networks, runs
+from zfrepro.data.store import PreparedSet, seal
 
 OVERLAP = config.compose_analysis()["overlap"]
 
@@ -19,7 +22,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout in which nothing has been prepared, beside a folder of photographs."""
     monkeypatch.setattr(config, "ROOT", tmp_path)
     monkeypatch.setattr(config, "CHECKPOINTS", tmp_path / ".checkpoints")
-    monkeypatch.setattr(runs, "PREPARED", tmp_path / "results" / "prepared" / "source")
+    monkeypatch.setattr(networks, "PREPARED", tmp_path / "results" / "prepared" / "source")
     monkeypatch.setattr(runs, "EXCLUDED", tmp_path / "results" / "overlap" / "excluded.parquet")
     monkeypatch.setenv("ZFREPRO_FOLDER", str(small_tree(tmp_path / "photos")))
     return tmp_path
@@ -57,7 +60,7 @@ def test_they_are_made_once_and_nothing_of_the_stages_is_touched(
     assert images.known(cfg).folder == first.folder
     assert stale.read_bytes() == before
     assert [path.name for path in stale.parent.iterdir()] == ["manifest.json"]
-    assert images.find(folder_config(image_size=24)) is None
+    assert images.find(folder_config(image_size=24)["data"]) is None
 
 
 def test_another_folder_of_the_users_is_another_set(
@@ -74,6 +77,31 @@ def test_another_folder_of_the_users_is_another_set(
     assert images.made(folder_config(), {}, OVERLAP).folder == first.folder
 
 
+def test_what_stands_is_taken_without_the_raw_images(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the source and of a transfer set, and no list of shared images beside them."""
+    cfg = folder_config()
+    made = images.made(cfg, {}, OVERLAP).folder
+    for name in ("source", "caltech101"):
+        shown = place / "results" / "prepared" / name
+        files.link_tree(made, shown)
+        manifest = json.loads((shown / "manifest.json").read_text())
+        manifest["config"] |= {"name": name}
+        files.write_json(shown / "manifest.json", manifest | {"seal": seal(manifest)})
+    shutil.rmtree(place / "photos")
+    monkeypatch.setattr(prepare, "made", None)
+    opened = []
+    whole = PreparedSet.open
+    monkeypatch.setattr(PreparedSet, "open", lambda path: opened.append(path) or whole(path))
+    sets = {"caltech101": cfg["data"] | {"name": "caltech101"}}
+    cfg = folder_config(name="source") | {"exclude_overlap": True}
+    source = images.made(cfg, sets, OVERLAP)
+    assert source.folder == place / "results" / "prepared" / "source"
+    assert source.left_out["train"].tolist() == list(range(6))
+    assert made not in opened  # the manifest tells that it is another one's
+
+
 def test_a_second_command_waits_and_finds_them_made(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -85,7 +113,7 @@ def test_a_second_command_waits_and_finds_them_made(
         assert second.is_alive()
     second.join()
     assert f"held by pid {os.getpid()}" in capsys.readouterr().err
-    assert images.find(cfg) is not None
+    assert images.find(cfg["data"]) is not None
 
 
 def test_missing_images_say_what_to_set(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pipelines import __main__ as pipelines
-from zfrepro import config, evaluate, plan, runs
+from zfrepro import config, evaluate, networks, plan, runs
 from zfrepro.config import ConfigError
 from zfrepro.cost import counts, demands, done, gpus, here, images, stages, study, table
 from zfrepro.cost.counts import Net, Work
@@ -211,10 +211,10 @@ def test_each_architecture_is_measured_once_and_slow_ones_are_scaled(
 def prepared_rows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Row]:
     """Two rows of a small profile and, in a folder of their own, images as prepared for them."""
     monkeypatch.setattr(config, "CHECKPOINTS", tmp_path / "checkpoints")
-    monkeypatch.setattr(runs, "PREPARED", tmp_path / "prepared")
+    monkeypatch.setattr(networks, "PREPARED", tmp_path / "source")
     rows = [row(name, "smoke", images.CLASSES) for name in ("tab3_zfnet", "tab3_alexnet")]
-    images.stand_in(rows[0].config["data"], tmp_path / "prepared", train=64, val=40)
-    manifest = tmp_path / "prepared" / "manifest.json"
+    images.stand_in(rows[0].config["data"], tmp_path / "source", train=64, val=40)
+    manifest = tmp_path / "source" / "manifest.json"
     content = json.loads(manifest.read_text()) | {"config": rows[0].config["data"]}
     manifest.write_text(json.dumps(content | {"seal": seal(content)}))
     return rows
@@ -262,7 +262,7 @@ def test_real_steps_are_measured(prepared_rows: list[Row], tmp_path: Path) -> No
     from zfrepro.cost import evaluating, training
     from zfrepro.data.store import PreparedSet
 
-    stored = PreparedSet.open(runs.PREPARED)
+    stored = PreparedSet.open(networks.PREPARED)
     found = training.measure(prepared_rows[1].config, stored, 20, 16, tmp_path, seconds=0.01)
     assert min(found.train_image, found.val_image, found.checkpoint) > 0
     assert found.how == "measured"

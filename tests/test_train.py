@@ -12,8 +12,7 @@ import pytest
 import torch
 
 from tests.project import EPOCHS, Project
-from zfrepro import config
-from zfrepro import runs as trainings
+from zfrepro import config, networks
 from zfrepro.runs import plan
 
 COMMAND = ("zfrepro.train", "+experiment=tab3_zfnet")
@@ -171,7 +170,7 @@ def test_the_stage_refuses_images_of_another_profile(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results = project.root / "results"
-    monkeypatch.setattr(trainings, "PREPARED", results / "prepared" / "source")
+    monkeypatch.setattr(networks, "PREPARED", results / "prepared" / "source")
     cfg = config.load(results / "configs" / "tab3_zfnet.yaml")
     cfg["data"]["image_size"] = 128
     with pytest.raises(config.ConfigError, match=r"image_size = 64.*128.*dvc repro prepare"):

@@ -6,9 +6,8 @@ another profile is touched, and `dvc repro` finds these finished.
 
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 
-from zfrepro import config, files, runs
+from zfrepro import config, files, networks, runs
 from zfrepro.config import Config, ConfigError
 from zfrepro.data.store import PreparedSet
 from zfrepro.fingerprint import fingerprint
@@ -29,14 +28,13 @@ def made(cfg: Config, sets: Mapping[str, Config], overlap: Config) -> PreparedSe
         SourceError: the raw images are not there; says what to fetch, or which variable to set.
         LockedError: a stage of `dvc repro` is making the same.
     """
-    # a folder of the user's own may have changed, or be another one by now
-    if cfg["data"]["name"] != "folder":
+    if cfg["data"]["name"] != "folder":  # see `_prepared`
         with suppress(ConfigError, ExcludedError):
             return runs.standing(cfg)
     what = f"preparing the images of profile {cfg['profile']}"
     lock = config.CHECKPOINTS / f"images-{cfg['profile']}"
     with files.exclusive(lock, what, wait=runs.tell):
-        if find(cfg) is None:
+        if find(cfg["data"]) is None:
             runs.tell(f"{what}, once ({_how_long(cfg['data'])})")
         source = _prepared("source", cfg["data"])
         if not cfg["exclude_overlap"]:
@@ -45,13 +43,16 @@ def made(cfg: Config, sets: Mapping[str, Config], overlap: Config) -> PreparedSe
         return source.without("train", _shared(source, others, overlap))
 
 
-def find(cfg: Config) -> PreparedSet | None:
-    """The prepared images of a configuration, whole, where there are some; makes none."""
-    for manifest in (runs.PREPARED / "manifest.json", *_newest("*/manifest.json")):
+def find(data: Config, name: str = "source") -> PreparedSet | None:
+    """The prepared images of `data`, whole, where there are some; makes none.
+
+    Args:
+        name: the set's folder in results/prepared/.
+    """
+    for folder, manifest in networks.prepared_sets(name):
         with suppress(OSError, ValueError, KeyError):
-            prepared = PreparedSet.open(manifest.parent)
-            runs.check_prepared(prepared.manifest, cfg, remedy="")
-            return prepared
+            runs.check_prepared(manifest, data, remedy="")
+            return PreparedSet.open(folder)
     return None
 
 
@@ -60,11 +61,11 @@ def known(cfg: Config) -> PreparedSet:
     try:
         return runs.standing(cfg)
     except (ConfigError, ExcludedError):
-        if (source := find(cfg)) is None:
+        if (source := find(cfg["data"])) is None:
             raise
         if not cfg["exclude_overlap"]:
             return source
-        for path in _newest("overlap-*/excluded.parquet"):
+        for path in networks.newest("overlap-*/excluded.parquet"):
             with suppress(ExcludedError):
                 return source.without("train", excluded.read(path, source.manifest["digest"]))
         raise
@@ -77,9 +78,12 @@ def _how_long(data: Config) -> str:
 
 
 def _prepared(name: str, data: Config) -> PreparedSet:
+    """What stands is taken as it is, so that the raw images need not be where it is trained."""
     from pipelines import prepare
 
-    return PreparedSet.open(prepare.made(name, data, runs.tell))
+    # a folder of the user's own may have changed, or be another one by now
+    standing = None if data["name"] == "folder" else find(data, name)
+    return standing or PreparedSet.open(prepare.made(name, data, runs.tell))
 
 
 def _shared(source: PreparedSet, others: Mapping[str, PreparedSet], rule: Config) -> Ints:
@@ -94,8 +98,3 @@ def _shared(source: PreparedSet, others: Mapping[str, PreparedSet], rule: Config
     if not path.is_file():
         overlap.exclude(overlap.pairs_of(source, others, rule), source, path)
     return excluded.read(path, digest)
-
-
-def _newest(pattern: str) -> list[Path]:
-    found = config.CHECKPOINTS.glob(pattern)
-    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)

@@ -66,10 +66,25 @@ def run_of(experiment: str) -> Path | None:
 def images_of(weights: Path) -> Path:
     """The prepared images that a network was trained on; those in results/ where none are known."""
     trained_on = _json(weights.parent / "run.json").get("data", {}).get("digest")
-    for manifest in (PREPARED / "manifest.json", *config.CHECKPOINTS.glob("*/manifest.json")):
-        if trained_on and _json(manifest).get("digest") == trained_on:
-            return manifest.parent
+    for folder, manifest in prepared_sets():
+        if trained_on and manifest.get("digest") == trained_on:
+            return folder
     return PREPARED
+
+
+def prepared_sets(name: str = "source") -> Iterator[tuple[Path, Config]]:
+    """Folders and manifests of prepared images: the set in results/, then all in .checkpoints/.
+
+    Nothing but the manifests is read; one that is missing or damaged is empty.
+    """
+    for path in (PREPARED.with_name(name) / "manifest.json", *newest("*/manifest.json")):
+        yield path.parent, _json(path)
+
+
+def newest(pattern: str) -> list[Path]:
+    """Files in .checkpoints/, the newest first."""
+    found = config.CHECKPOINTS.glob(pattern)
+    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
 
 
 def _made() -> Iterator[tuple[Config, Path]]:

@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zfrepro import config, files, processes
+from zfrepro import config, files, networks, processes
 from zfrepro.config import Config, ConfigError
 from zfrepro.fingerprint import fingerprint
 from zfrepro.provenance import git_revision
@@ -31,7 +31,6 @@ if TYPE_CHECKING:  # torch takes seconds to import, and `--help` needs none of i
 
     Images = Callable[[Config], PreparedSet]
 
-PREPARED = config.ROOT / "results" / "prepared" / "source"
 EXCLUDED = config.ROOT / "results" / "overlap" / "excluded.parquet"
 DATA = ("fingerprint", "digest", "source", "splits", "classes")
 DECIDES = ("seed", "crop", "model", "training")  # with the data; `trainer` only says where it runs
@@ -95,12 +94,10 @@ def starting_from(network: str | None) -> Path | None:
         FileNotFoundError: none of these.
         ValueError: a published network that is not to be had.
     """
-    from zfrepro.networks import weights_of
-
     if network is None:
         return None
     published = network in config.published_models()
-    return weights_of([f"model={network}" if published else network])
+    return networks.weights_of([f"model={network}" if published else network])
 
 
 def standing(cfg: Config) -> "PreparedSet":
@@ -116,10 +113,10 @@ def standing(cfg: Config) -> "PreparedSet":
     remedy = (
         f"`dvc repro prepare@source` prepares them (profile {cfg['profile']}, as in params.yaml)"
     )
-    if not (PREPARED / "manifest.json").is_file():
-        raise ConfigError(f"there are no prepared images in {PREPARED}: {remedy}")
-    prepared = PreparedSet.open(PREPARED)
-    check_prepared(prepared.manifest, cfg, remedy)
+    if not (networks.PREPARED / "manifest.json").is_file():
+        raise ConfigError(f"there are no prepared images in {networks.PREPARED}: {remedy}")
+    prepared = PreparedSet.open(networks.PREPARED)
+    check_prepared(prepared.manifest, cfg["data"], remedy)
     if not cfg["exclude_overlap"]:
         return prepared
     return prepared.without("train", excluded.read(EXCLUDED, prepared.manifest["digest"]))
@@ -136,14 +133,14 @@ def check_trainable(cfg: Config) -> None:
         )
 
 
-def check_prepared(manifest: Config, cfg: Config, remedy: str) -> None:
+def check_prepared(manifest: Config, data: Config, remedy: str) -> None:
     """Raises ConfigError, naming the first difference, where the images are another profile's."""
     prepared_for = manifest["config"]
-    for key, value in cfg["data"].items():
+    for key, value in data.items():
         # the same images may have moved
         if key != "root" and prepared_for.get(key) != value:
             raise ConfigError(
-                f"the images in {PREPARED} were prepared with data.{key} = "
+                f"the images in {networks.PREPARED} were prepared with data.{key} = "
                 f"{prepared_for.get(key)}, and this run asks for {value}: {remedy}"
             )
 

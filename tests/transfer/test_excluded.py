@@ -8,7 +8,7 @@ import pytest
 
 from pipelines import overlap as stage
 from pipelines import prepare as prepare_stage
-from zfrepro import config, images, runs
+from zfrepro import config, images, networks, runs
 from zfrepro.data.prepare import prepare
 from zfrepro.data.sources import open_source
 from zfrepro.data.store import PreparedSet
@@ -50,7 +50,7 @@ def results(prepared, tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "RESULTS", tmp_path)
     monkeypatch.setattr(stage, "OUT", tmp_path / "overlap")
     monkeypatch.setattr(stage, "FIGURES", tmp_path / "figures" / "overlap")
-    monkeypatch.setattr(runs, "PREPARED", tmp_path / "prepared" / "source")
+    monkeypatch.setattr(networks, "PREPARED", tmp_path / "prepared" / "source")
     monkeypatch.setattr(runs, "EXCLUDED", tmp_path / "overlap" / "excluded.parquet")
     return tmp_path
 
@@ -142,7 +142,7 @@ def test_the_command_leaves_out_the_same_images_without_the_stage(results, cfg, 
     """Another copy of the images, since those in results/ have no list beside them."""
     asked = []
 
-    def made(name, data):
+    def made(name, data, _):
         asked.append(name)
         return results / "prepared" / data["name"]
 

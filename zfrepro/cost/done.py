@@ -37,7 +37,7 @@ class Unchanged:
 
 def prepared(cfg: Config) -> Mapping[str, object] | None:
     """The manifest of the prepared images, if there are any and they are this configuration's."""
-    found = images.find(cfg)
+    found = images.find(cfg["data"])
     return None if found is None else found.manifest
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from zfrepro import runs
+from zfrepro import networks
 from zfrepro.config import TRANSFER_SETS
 from zfrepro.cores import cores, side_by_side
 from zfrepro.cost import counts, done, gpus
@@ -99,7 +99,7 @@ def measure(study: Study, gpu: str | None, budget: float) -> Machine:
     from zfrepro.cost import here
 
     if gpu is None:
-        prepared = runs.PREPARED if study.manifest else None
+        prepared = networks.PREPARED if study.manifest else None
         speeds = here.training_speeds(study.rows, study.size, prepared, budget)
         loading, number = here.startup_seconds(), here.activation_bytes(study.config)
         devices = here.devices(study.config)
