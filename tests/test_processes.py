@@ -95,15 +95,15 @@ def test_a_child_ends_with_its_parent(platform: str, rank: str) -> None:
     assert not alive, "the child outlived its parent"
 
 
+def run(program: str) -> subprocess.CompletedProcess[str]:
+    """A Python program, to its end."""
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, cwd=config.ROOT, capture_output=True, text=True, check=False)
+
+
 def test_what_started_too_late_to_watch_its_parent_ends() -> None:
     program = "from zfrepro import processes; processes.die_with_parent(1); print('still there')"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=config.ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run(program)
     assert (done.returncode, done.stdout) == (1, "")
 
 
@@ -199,13 +199,7 @@ def test_the_others_of_a_call_follow_the_first(
 
 def test_windows_is_refused_with_one_sentence() -> None:
     program = "import sys; sys.platform = 'win32'; import zfrepro.train"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=config.ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run(program)
     assert done.returncode == 1
     assert done.stderr.startswith("error: zfrepro runs on Linux and macOS; on Windows, in WSL")
     assert len(done.stderr.splitlines()) == 1
