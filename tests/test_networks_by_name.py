@@ -67,3 +67,28 @@ def test_the_images_of_a_network_are_those_it_was_trained_on(place: Path) -> Non
         (folder / "manifest.json").write_text(json.dumps({"digest": content}))
     assert networks.images_of(run / "weights.pt") == place / ".checkpoints" / "two"
     assert networks.images_of(place / "weights.pt") == networks.PREPARED
+
+
+def test_a_network_of_the_project_is_known_by_name_and_stands_in_for_one_not_trained(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(networks, "SHIPPED", place / "shipped")
+    for name in ("rendered_alexnet", "rendered_zfnet"):
+        write_run(place / "shipped" / name, run_config({}, name))
+    assert networks.shipped() == ["rendered_alexnet", "rendered_zfnet"]
+    zfnet, alexnet = (
+        place / "shipped" / name / "weights.pt" for name in ("rendered_zfnet", "rendered_alexnet")
+    )
+    assert networks.weights_of(["rendered_zfnet"]) == zfnet
+    assert networks.shown(["rendered_alexnet"]) == alexnet
+    assert not capsys.readouterr().err
+    assert networks.shown(["tab3_alexnet"]) == alexnet
+    assert networks.shown() == networks.shown(["tab3_no_fc6"]) == zfnet
+    said = capsys.readouterr().err
+    assert "tab3_no_fc6 has not been trained here: rendered_zfnet, which comes with" in said
+    with pytest.raises(FileNotFoundError, match="with the project: rendered_alexnet, rendered_zf"):
+        networks.weights_of(["tab3_no_fc6"])  # numbers are of what was named alone
+    run = made(place, "a", "2026-01-02T00:00:00+00:00")
+    assert networks.shown(["tab3_no_fc6"]) == run / "weights.pt"
+    with pytest.raises(FileNotFoundError, match="has not been trained yet"):
+        networks.shown(["tab3_fc2048"])

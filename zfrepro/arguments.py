@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zfrepro import config, files, processes
+from zfrepro import config, files, networks, processes
 
 if TYPE_CHECKING:
     from zfrepro.training.trained import Trained
 
 NETWORK = (
-    "a weights.pt, a run's folder, an experiment that has been trained, or model=NAME for a "
-    "published network"
+    "a weights.pt, a run's folder, an experiment that has been trained, one that comes with the "
+    f"project ({', '.join(networks.shipped())}), or model=NAME for a published network (default: "
+    f"{networks.SHOWN})"
 )
 
 
@@ -28,7 +29,7 @@ def parser(program: str, description: str) -> argparse.ArgumentParser:
 
 
 def add_network(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("network", nargs="+", help=NETWORK)
+    parser.add_argument("network", nargs="*", help=NETWORK)
 
 
 def add_square(parser: argparse.ArgumentParser, *, stride: int | None = None) -> None:
@@ -90,7 +91,7 @@ def warn_of_chance(trained: "Trained", network: Sequence[str]) -> None:
         from zfrepro.report import style  # noqa: PLC0415  seconds, and seldom needed
         from zfrepro.training.trained import AT_CHANCE  # noqa: PLC0415
 
-        words = f"{' '.join(network)} {AT_CHANCE}"
+        words = f"{' '.join(network) or networks.SHOWN} {AT_CHANCE}"
         print(f"{words}: what it shows says nothing of the picture", file=sys.stderr)
         style.caution(words)
 

@@ -6,8 +6,7 @@ Works out table 1 for pictures of one's own whose parts have been marked.
 import argparse
 from pathlib import Path
 
-from zfrepro import arguments, outputs
-from zfrepro.networks import weights_of
+from zfrepro import arguments, networks, outputs
 
 FORMAT = """
 The CSV has a line a picture. Its columns are `image`, a path from the CSV's folder, and of each
@@ -71,7 +70,7 @@ def compare(args: argparse.Namespace) -> str:
     if len(marked) < 2:
         raise ValueError(f"{args.landmarks} holds one picture: pairs need at least two")
     contents = [picture.load(image) for image in marked]
-    trained = load(weights_of(args.network))
+    trained = load(networks.shown(args.network))
     arguments.warn_of_chance(trained, args.network)
     places = [
         annotations.in_crop(places, *content.size, trained.image_size, trained.crop, image)

@@ -6,8 +6,7 @@ Projects the strongest activations of a layer back to the pixels that they come 
 from collections.abc import Sequence
 from pathlib import Path
 
-from zfrepro import arguments, outputs
-from zfrepro.networks import weights_of
+from zfrepro import arguments, networks, outputs
 
 
 def main() -> None:
@@ -58,7 +57,7 @@ def project(
     keep_freed_memory()
     outputs.check(out, inputs=[image])
     content = picture.load(image)
-    trained = load(weights_of(network))
+    trained = load(networks.shown(network))
     arguments.warn_of_chance(trained, network)
     crop = picture.centre(
         picture.fitted(content, trained.image_size, trained.resize_filter), trained.crop

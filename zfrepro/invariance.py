@@ -6,8 +6,7 @@ Draws figure 5 for pictures of one's own.
 import argparse
 from pathlib import Path
 
-from zfrepro import arguments, outputs
-from zfrepro.networks import weights_of
+from zfrepro import arguments, networks, outputs
 
 
 def main() -> None:
@@ -18,7 +17,7 @@ def main() -> None:
     )
     parser.add_argument("images", type=Path, nargs="+", help="pictures of any size")
     parser.add_argument(
-        "--network", nargs="+", required=True, metavar="NETWORK", help=arguments.NETWORK
+        "--network", nargs="+", default=[], metavar="NETWORK", help=arguments.NETWORK
     )
     parser.add_argument(
         "--layers", nargs="+", default=["conv1", "fc7"], metavar="LAYER",
@@ -71,7 +70,7 @@ def measure(args: argparse.Namespace) -> str:
     if len(words) != len(args.images):
         raise ValueError(f"{len(words)} classes of {len(args.images)} pictures: give one for each")
     contents = [picture.load(image) for image in args.images]
-    trained = load(weights_of(args.network))
+    trained = load(networks.shown(args.network))
     arguments.warn_of_chance(trained, args.network)
     chain = Chain(trained.net)
     wanted = invariance.transformations(

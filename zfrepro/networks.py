@@ -11,13 +11,16 @@ from zfrepro.config import Config
 RUNS = config.ROOT / "results" / "runs"
 PREPARED = config.ROOT / "results" / "prepared" / "source"
 WEIGHTS = "weights.pt"
+SHIPPED = Path(__file__).with_name("shipped")  # runs that come with the project
+SHOWN = "tab3_zfnet"  # the network of the figures
 
 
 def weights_of(network: Sequence[str]) -> Path:
     """The weights that words of a command line mean; those of a published network are imported.
 
     Args:
-        network: a file, a run's folder or an experiment; or model=NAME and overrides of its keys.
+        network: a file, a run's folder, an experiment or one of `shipped`; or model=NAME and
+            overrides of its keys.
 
     Raises:
         FileNotFoundError: none are there; says what was looked for.
@@ -46,7 +49,43 @@ def weights_of(network: Sequence[str]) -> Path:
                 file=sys.stderr,
             )
         return run / WEIGHTS
+    if name in shipped():
+        return SHIPPED / name / WEIGHTS
     raise FileNotFoundError(_unknown(name))
+
+
+def shipped() -> list[str]:
+    """Names of the networks that come with the project, trained on rendered images."""
+    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{WEIGHTS}"))
+
+
+def shown(network: Sequence[str] = ()) -> Path:
+    """The weights that a command for pictures shows: as `weights_of`, or those of `shipped`.
+
+    Without a name those of figure 2's network. Where nothing has been trained yet, a network that
+    comes with the project stands in for an experiment, and a line says so.
+
+    Raises:
+        FileNotFoundError, ValueError: as `weights_of`.
+    """
+    network = list(network) or [SHOWN]
+    named = network[0] in config.options("experiment") and len(network) == 1
+    if not named or trained() or not shipped():
+        return weights_of(network)
+    kind = "alexnet" if "alexnet" in network[0] else "zfnet"
+    instead = next((name for name in shipped() if name.endswith(kind)), shipped()[0])
+    print(
+        f"{network[0]} has not been trained here: {instead}, which comes with the project, stands "
+        f"in for it (`python -m zfrepro.train +experiment={network[0]}` trains it)",
+        file=sys.stderr,
+    )
+    return SHIPPED / instead / WEIGHTS
+
+
+def trained() -> list[str]:
+    """Names of the experiments that have been trained: those in results/ and in .checkpoints/."""
+    names = {folder.name for folder in RUNS.glob("*") if (folder / WEIGHTS).is_file()}
+    return sorted(names | {recipe["experiment"] for recipe, _ in _made()})
 
 
 def run_of(experiment: str) -> Path | None:
@@ -107,10 +146,10 @@ def _json(path: Path) -> Config:
 
 
 def _unknown(name: str) -> str:
-    trained = {folder.name for folder in RUNS.glob("*") if (folder / WEIGHTS).is_file()}
-    trained |= {recipe["experiment"] for recipe, _ in _made()}
-    known = ", ".join(sorted(trained)) or "none"
-    others = f"trained: {known}; published: model={', model='.join(config.published_models())}"
+    others = (
+        f"trained: {', '.join(trained()) or 'none'}; with the project: {', '.join(shipped())}; "
+        f"published: model={', model='.join(config.published_models())}"
+    )
     if name in config.options("experiment"):
         return (
             f"{name} has not been trained yet: `python -m zfrepro.train +experiment={name}` "

@@ -6,8 +6,7 @@ Draws, for one picture, figure 7's maps over the places of a grey square.
 import argparse
 from pathlib import Path
 
-from zfrepro import arguments, outputs
-from zfrepro.networks import weights_of
+from zfrepro import arguments, networks, outputs
 
 
 def main() -> None:
@@ -56,7 +55,7 @@ def occlude(args: argparse.Namespace) -> str:
     for path, sign in ((out, outputs.MARK), (pdf, outputs.MARK), (csv, "top,left,map,")):
         outputs.check(path, sign, [args.image])
     content = picture.load(args.image)
-    trained = load(weights_of(args.network))
+    trained = load(networks.shown(args.network))
     arguments.warn_of_chance(trained, args.network)
     square = occlusion.Square.of(trained.crop, side=args.side, stride=args.stride, value=args.grey)
     crops = picture.centre(inputs.prepared(trained, [content]), trained.crop)
