@@ -6,6 +6,7 @@ of a crop of 224 pixels to any other.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 from typing import Self
@@ -99,14 +100,18 @@ def occlude(
     layer: str,
     label: int | None = None,
     *,
+    number: int | None = None,
     batch: int = 128,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Occluded:
     """Moves the square over an image.
 
     Args:
         image, grey: the network's input for the image and for grey, (C, H, W).
         label: the true class; None: the most probable one.
+        number: the map; None: the one with the highest peak.
         batch: how many places are worked on at a time.
+        progress: told how many places are done, of how many.
 
     Raises:
         ChainError: no such layer, or one without maps.
@@ -115,11 +120,12 @@ def occlude(
     clean, logits = respond(chain, image[None], [layer])
     if clean[layer].dim() != 4:
         raise ChainError(f"{layer} is a full layer: occlusion sums a map of a convolutional one")
-    number = int(clean[layer][0].amax((1, 2)).argmax())
+    if number is None:
+        number = int(clean[layer][0].amax((1, 2)).argmax())
     probabilities = logits[0].softmax(0)
     best = int(probabilities.argmax())
     label = best if label is None else label
-    found = _everywhere(chain, image, grey, square, layer, number, label, batch)
+    found = _everywhere(chain, image, grey, square, layer, number, label, batch, progress)
     activation, probability, most = found.numpy()
     return Occluded(
         square, square.starts(height), square.starts(width), number, label, activation, probability,
@@ -130,7 +136,7 @@ def occlude(
 
 def _everywhere(
     chain: Chain, image: Tensor, grey: Tensor, square: Square, layer: str, number: int, label: int,
-    batch: int,
+    batch: int, progress: Callable[[int, int], None] | None,
 ) -> Tensor:  # fmt: skip
     """Sum of the map, probability of the label and most probable class: (3, rows, columns)."""
     rows, columns = (torch.tensor(square.starts(size)) for size in image.shape[1:])
@@ -142,6 +148,8 @@ def _everywhere(
         scores = logits.softmax(1)
         values = (maps[layer][:, number].sum((1, 2)), scores[:, label], scores.argmax(1))
         found.append(torch.stack([each.double().cpu() for each in values]))
+        if progress:
+            progress(sum(piece.shape[1] for piece in found), len(places))
     return torch.cat(found, 1).view(3, len(rows), len(columns))
 
 
