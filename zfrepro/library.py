@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,7 @@ from zfrepro.analysis.deconv import Deconvnet, Picks, Projections, Seen, stronge
 from zfrepro.analysis.features import windows_of
 from zfrepro.analysis.responses import respond
 from zfrepro.data import picture
+from zfrepro.models.convnet import ConvNet
 from zfrepro.training import inputs
 from zfrepro.training.trained import Trained, centred
 from zfrepro.training.trained import load as load_weights
@@ -92,9 +93,8 @@ class Network:
         for name, value in values.items():
             _, maps, height, width = (*value.shape, 1, 1)[:4]
             field = self.deconvnet.chain.field(name)
-            found[name] = Layer(
-                name, maps, height, width, field and field.size, field and field.stride
-            )
+            sees = (field.size, field.stride) if field else (None, None)
+            found[name] = Layer(name, maps, height, width, *sees)
         return found
 
     @property
@@ -273,7 +273,7 @@ def wrap(
     if len(names) != outputs.shape[1]:
         raise ValueError(f"{len(names)} names for the {outputs.shape[1]} outputs of {name}")
     trained = Trained(
-        net=net,  # type: ignore[arg-type]  of the same use
+        net=cast(ConvNet, net),  # of the same use
         mean=(255 * torch.tensor(mean)).expand(image_size, image_size, 3).contiguous(),
         image_size=image_size,
         crop=crop,
@@ -505,12 +505,12 @@ def move(network: Network, image: Image, kind: str, amount: float, layers: Seque
     table = invariance.curves(
         network.deconvnet.chain, torch.cat([view.inputs, network.scaled(pixels)]), [wanted], None,
         layers,
-    ).set_index("layer")  # fmt: skip
+    )  # fmt: skip
     mean = inputs.mean_crop(trained).numpy()
     return Moved(
         crop=((pixels[0].permute(1, 2, 0).numpy() + mean) / 255).clip(0, 1).astype(np.float32),
-        distances=table["distance"].to_dict(),
-        relative=table["relative"].to_dict(),
+        distances=dict(zip(layers, table["distance"], strict=True)),
+        relative=dict(zip(layers, table["relative"], strict=True)),
         probability=float(table["probability"].iloc[0]),
         clean=float(view.probabilities.max()),
     )
