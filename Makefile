@@ -11,7 +11,7 @@ MOVED  := $(shell [ -s $(READY) ] && [ "$$(cat $(READY))" != "$$(pwd -P)" ] && e
 # pip's bars on a terminal, else a line a phase
 PIP    := $(BIN)/python -m pip install --disable-pip-version-check $(shell [ -t 2 ] || echo --quiet)
 
-.PHONY: repro test lint smoke ui serve bench install lock help moved
+.PHONY: repro test lint smoke look ui serve bench install lock help moved
 
 help:            ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
@@ -33,6 +33,9 @@ lint: $(READY)
 
 smoke: $(READY)  ## the whole graph in two minutes, and again, in a copy: this checkout stays as it is
 	$(RUN) tests/smoke
+
+look: $(READY)   ## look inside any network, on a page of this machine: http://127.0.0.1:8050
+	$(RUN) python -m zfrepro.look
 
 ui: $(READY)     ## browse runs, curves and figures at http://127.0.0.1:5000 (PORT=5050: elsewhere)
 	$(RUN) python -m zfrepro.tracking ui --port $(PORT)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import copy
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -156,8 +156,13 @@ class View:
 
     def top(self, count: int = 3) -> list[tuple[str, float]]:
         """The most probable classes, and how probable they are."""
-        order = np.argsort(-self.probabilities, kind="stable")[:count]
-        return [(self.network.classes[i], float(self.probabilities[i])) for i in order]
+        classes = self.network.classes
+        return [(classes[i], float(self.probabilities[i])) for i in self.order()[:count]]
+
+    def order(self) -> list[int]:
+        """All classes, the most probable first."""
+        found: list[int] = np.argsort(-self.probabilities, kind="stable").tolist()
+        return found
 
 
 Image: TypeAlias = "str | Path | PilImage.Image | Pixels | View"
@@ -540,6 +545,13 @@ def matching(
             alike = np.nan_to_num((mine * theirs).mean(0))
         found += [(layer, int(i), float(alike[i])) for i in np.argsort(-alike)[:count]]
     return sorted(found, key=lambda each: -each[2])[:count]
+
+
+def copy_of(network: Network, state: Mapping[str, Tensor]) -> Network:
+    """The same network with the tensors of a state dict, as after another epoch."""
+    net = copy.deepcopy(network.trained.net)
+    net.load_state_dict(state)
+    return replace(network, trained=replace(network.trained, net=net))
 
 
 def with_shuffled_weights(network: Network, seed: int) -> Network:

@@ -15,16 +15,27 @@ GREY = 0.5
 WHITE = 1.0
 
 
-def signed(values: Picture, percentile: float = 99.8) -> Picture:
+def signed(values: Picture, percentile: float = 99.8, *, scale: float | None = None) -> Picture:
     """Values around 0 as greys around 0.5, all by one scale: the largest become black and white.
 
     Args:
         values: (..., 3).
-        percentile: of the absolute values, what counts as the largest: single pixels do not decide.
+        percentile: see `largest`.
+        scale: what becomes black and white instead, -scale and scale.
     """
-    scale = float(np.percentile(np.abs(values), percentile)) or float(np.abs(values).max()) or 1.0
+    scale = scale or largest(values, percentile)
     shown: Picture = np.clip(GREY + values / (2 * scale), 0, 1).astype(np.float32)
     return shown
+
+
+def largest(values: Picture, percentile: float = 99.8) -> float:
+    """The largest absolute value, where single pixels do not decide; 1 where all are 0.
+
+    Args:
+        percentile: of the absolute values, what counts as the largest.
+    """
+    sizes = np.abs(values)
+    return float(np.percentile(sizes, percentile)) or float(sizes.max()) or 1.0
 
 
 def enlarge(picture: Picture, side: int, smooth: bool) -> Picture:

@@ -1,0 +1,89 @@
+"""Looks into networks on a local page: `python -m zfrepro.look`, or `make look`."""
+
+import os
+import secrets
+import sys
+import threading
+import webbrowser
+from pathlib import Path
+from urllib.parse import quote
+
+from zfrepro import arguments, networks, processes
+
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+def main() -> None:
+    parser = arguments.parser(
+        "zfrepro.look",
+        "A page on which any network, image and map can be explored: what a map sees in a\n"
+        "picture, which images excite it most, what a grey square hides, how features move.",
+    )
+    parser.add_argument(
+        "network", nargs="*",
+        help=f"{arguments.NETWORK}; all that have been trained are on the page in any case",
+    )  # fmt: skip
+    parser.add_argument(
+        "--model", action="append", default=[], metavar="PACKAGE.MODULE:FACTORY",
+        help="a network of your own: a function that returns an nn.Module which takes what "
+        "torchvision's weights expect, or what zfrepro.library.wrap returns",
+    )  # fmt: skip
+    parser.add_argument(
+        "--images", type=Path, metavar="FOLDER",
+        help="pictures of your own, which are also those that maps are compared on",
+    )  # fmt: skip
+    parser.add_argument("--host", default="127.0.0.1", help="address (default: this machine alone)")
+    parser.add_argument("--port", type=arguments.positive, default=8050, metavar="N")
+    parser.add_argument("--no-browser", action="store_true", help="print the address alone")
+    args = parser.parse_args()
+    names = [*args.model, *_networks(args.network)]
+    processes.exit_on_signals()
+    if not (names or networks.trained() or networks.shipped()):
+        sys.exit("error: there is no network yet: `make repro` trains those of the study")
+    if args.images and not args.images.is_dir():
+        sys.exit(f"error: {args.images} is no folder")
+    _serve(names, args.images, args.host, args.port, browser=not args.no_browser)
+
+
+def _networks(words: list[str]) -> list[str]:
+    """Networks by name; overrides of its keys stay with the published one that they follow."""
+    found: list[str] = []
+    for word in words:
+        if "=" in word and not word.startswith("model=") and found:
+            found[-1] += f" {word}"
+        else:
+            found.append(word)
+    return found
+
+
+def _serve(names: list[str], folder: Path | None, host: str, port: int, *, browser: bool) -> None:
+    import uvicorn
+
+    from zfrepro.look.app import create
+    from zfrepro.look.session import Session
+    from zfrepro.models.memory import keep_freed_memory
+
+    os.nice(5)  # a training beside it comes first
+    keep_freed_memory()
+    session = Session(names, folder)
+    for name in names:
+        try:
+            session.looked(name).network.layers  # noqa: B018  an error now, and not on the page
+        except (OSError, ValueError) as error:
+            sys.exit(f"error: {error}")
+    token = None if host in LOOPBACK else secrets.token_urlsafe(16)
+    app = create(session, hosts={*LOOPBACK, host}, token=token)
+    query = f"?token={token}" if token else ""
+    shown = f"#network={quote(names[0])}" if names else ""
+    address = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/{query}{shown}"  # noqa: S104
+    print(f"look at {address}   (Ctrl-C ends it)", flush=True)
+    if browser:
+        threading.Timer(1.0, webbrowser.open, [address]).start()
+    try:
+        uvicorn.run(app, host=host, port=port, log_level="warning")
+    except OSError as error:
+        sys.exit(f"error: port {port}: {error.strerror}; another one: --port {port + 1}")
+
+
+if __name__ == "__main__":
+    main()

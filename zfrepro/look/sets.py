@@ -1,0 +1,159 @@
+"""The images of the page: photographs that come with it, uploads, a folder, prepared sets."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from zfrepro import config, files, networks
+from zfrepro.data import picture
+from zfrepro.data.decode import decode
+from zfrepro.data.store import PreparedSet, Split
+from zfrepro.library import Ints, Network, Pixels
+
+PHOTOGRAPHS = Path(__file__).with_name("photographs")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".avif")
+UPLOADS = 100  # the oldest go
+LARGEST = 32 << 20  # bytes of an upload
+MOST = 2000  # images of a folder or a set that are looked through
+SIDE = 1024  # pixels of an upload's shorter side that are kept
+
+
+class Folder(NamedTuple):
+    """The pictures of a folder as a network's images; read when they are asked for."""
+
+    paths: Sequence[Path]
+    image_size: int
+    resize_filter: str
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def read(self, indices: Ints, *, crop: int) -> Pixels:
+        """As `library.Images.read`."""
+        return np.stack([
+            picture.centre(
+                picture.fitted(picture.load(self.paths[i]), self.image_size, self.resize_filter),
+                crop,
+            )
+            for i in indices
+        ])  # fmt: skip
+
+
+class Uploads:
+    """Pictures that a browser has sent: the newest `UPLOADS`, under the digest of their bytes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def add(self, content: bytes, name: str) -> str:
+        """Keeps a picture; returns its number.
+
+        Raises:
+            ValueError: it is none, or too large.
+        """
+        number = hashlib.sha256(content).hexdigest()[:16]
+        image = decode(content).image
+        if min(image.size) > SIDE:
+            image = image.reduce(min(image.size) // SIDE)
+        with files.atomic_path(self.folder / f"{number}.png") as path:
+            image.save(path, "PNG", compress_level=1)
+        files.write_json(self.folder / f"{number}.json", {"title": Path(name).name[:80]})
+        for old in self._newest()[UPLOADS:]:
+            old.unlink(missing_ok=True)
+            old.with_suffix(".json").unlink(missing_ok=True)
+        return number
+
+    def path(self, number: str) -> Path:
+        return self.folder / f"{number}.png"
+
+    def titles(self) -> dict[str, str]:
+        """By number, the newest first."""
+        found = {}
+        for path in self._newest():
+            try:
+                found[path.stem] = str(json.loads(path.with_suffix(".json").read_text())["title"])
+            except (OSError, ValueError, KeyError):
+                found[path.stem] = path.stem
+        return found
+
+    def _newest(self) -> list[Path]:
+        found = self.folder.glob("*.png")
+        return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+
+
+def photographs() -> dict[str, Path]:
+    """The pictures that come with the page, by name."""
+    return {path.stem: path for path in sorted(PHOTOGRAPHS.glob("*.jpg"))}
+
+
+def credits() -> dict[str, str]:
+    """By file name, who made a photograph, and its licence."""
+    lines = (PHOTOGRAPHS / "README.md").read_text(encoding="utf-8").splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {row[0]: f"{row[1]}; {row[2]}" for row in cells if row[0].endswith(".jpg")}
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Files that look like pictures, by name, in a folder and those below it."""
+    found = (p for p in sorted(folder.rglob("*")) if p.suffix.lower() in SUFFIXES and p.is_file())
+    return [path for path, _ in zip(found, range(MOST), strict=False)]
+
+
+def prepared(network: Network) -> PreparedSet | None:
+    """The images that a network was trained on, if they stand on this machine."""
+    if network.weights is None:
+        return None
+    recipe = network.weights.with_name("run.json")
+    digest = json.loads(recipe.read_text())["data"]["digest"] if recipe.is_file() else None
+    for folder, manifest in networks.prepared_sets():
+        if digest and manifest.get("digest") == digest:
+            return PreparedSet.open(folder)
+    return None
+
+
+def rendered(network: Network) -> PreparedSet | None:
+    """The validation images of a network that was trained on rendered ones; made where missing.
+
+    With the fewest training images: those decide nothing of the others.
+    """
+    recipe = network.weights and network.weights.with_name("config.yaml")
+    if not recipe or not recipe.is_file():
+        return None
+    cfg = config.load(recipe)
+    if cfg["data"]["name"] != "miniature":
+        return None
+    from zfrepro import images  # noqa: PLC0415  with what prepares images
+
+    data = {**cfg["data"], "train_images": cfg["data"]["classes"]}
+    return images.made({**cfg, "data": data, "exclude_overlap": False}, {}, {})
+
+
+class Validation:
+    """The images of a set that the page shows: at most `MOST`, spread over the classes."""
+
+    def __init__(self, source: PreparedSet) -> None:
+        from zfrepro.analysis.sample import balanced  # noqa: PLC0415
+
+        self.source = source
+        splits = source.manifest["splits"]
+        name = "val" if "val" in splits else next(iter(splits))
+        self.digest: str = splits[name]["digest"]
+        split = source.split(name)
+        self.numbers: Ints = np.sort(balanced(split.labels, MOST, seed=0))
+        self.split: Split = split.subset(self.numbers, split.labels[self.numbers])
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def read(self, indices: Ints, *, crop: int) -> Pixels:
+        """As `library.Images.read`."""
+        return self.split.read(indices, crop=crop)
+
+    def image(self, number: int) -> Image.Image:
+        """One of them, whole, as it was prepared."""
+        return Image.fromarray(self.split[number])
