@@ -10,7 +10,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from zfrepro import config, schema
-from zfrepro.schema.keys import Limits, metadata, show, walk
+from zfrepro.schema.keys import FLAG, Limits, metadata, show, walk
 
 ZFNET = "+experiment=tab3_zfnet"
 # where the keys of each kind of images stand, in the profile that has them
@@ -57,9 +57,10 @@ def wrong(owner: type, name: str) -> list[Any]:
     kind = get_origin(plain) or plain
     values = {
         int: ["abc", 1.5, nan, [1], {"a": 1}], float: ["abc", nan, inf, [1]],
-        bool: ["abc", 1.5, [1]],
         str: [[1], {"a": 1}], list: ["abc", 3, {"a": 1}], dict: ["abc", 3, [1]],
     }.get(kind, ["abc", [1]])  # fmt: skip
+    if limits.one_of == FLAG:  # nor what OmegaConf takes for one
+        values = ["abc", "yes", "on", "true", 7, 1, 0, 1.5, nan, [1]]
     entry = get_args(plain)[-1] if kind in (list, dict) else plain
     outside: list[Any] = outside_of(limits, entry)
     if kind is list:

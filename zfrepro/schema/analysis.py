@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from zfrepro.schema.keys import key, section
+from zfrepro.schema.keys import flag, key, section
 from zfrepro.schema.training import SEED
 
 LAYER: dict[str, Any] = {"pattern": r"(conv|fc)\d+", "words": "a layer, conv1 or fc6 for example"}
@@ -48,7 +48,7 @@ class Sample(Looked):
 @dataclass
 class Features(Looked):
     maps: dict[str, int] = key("shown of each layer", least=1, most=10_000)
-    labels: bool = key("each map's number and highest peak above it")
+    labels: Any = flag("each map's number and highest peak above it")
 
 
 @dataclass

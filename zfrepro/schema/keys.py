@@ -15,6 +15,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 CONF = Path(__file__).resolve().parents[2] / "conf"
 OPEN = "???"  # OmegaConf's mark of a value that is still to be given
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+FLAG = (True, False)
 PLURALS = {int: "whole numbers", float: "numbers", str: "texts"}
 
 
@@ -48,14 +49,18 @@ class Limits:
         return self.length in (None, len(entries)) and all(map(self._allow_one, entries))
 
     def _allow_one(self, value: Any) -> bool:
-        if value is None or (self.instead is not None and value == self.instead):
-            return value is not None or not self.whole
+        if value is None:  # the type's to refuse, where there is one
+            return not self.whole and self.one_of != FLAG
+        if self.instead is not None and value == self.instead:
+            return True
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if any(end is not None for end in (self.least, self.most, self.above, self.below)):
             return number and isfinite(value) and self._within(value)
         return (
             (not number or isfinite(value))
-            and (not self.choices or value in self.choices)
+            and (
+                not self.choices or any(value == e and type(value) is type(e) for e in self.choices)
+            )
             and (self.pattern is None or re.fullmatch(self.pattern, value) is not None)
         )
 
@@ -83,6 +88,14 @@ def key(
     if isinstance(default, list | dict):  # each configuration has its own
         return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)
+
+
+def flag(doc: str, default: Any = OPEN) -> Any:
+    """A field that is true or false.
+
+    Of the type Any: OmegaConf makes a bool of any number, and of words such as `on`.
+    """
+    return key(doc, default, one_of=FLAG, words=KINDS[bool])
 
 
 def section(doc: str, cls: type) -> Any:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zfrepro.schema.data import Images
-from zfrepro.schema.keys import key, section
+from zfrepro.schema.keys import flag, key, section
 
 NAME = r"[A-Za-z0-9][\w.-]*"
 NAMED: dict[str, Any] = {
@@ -52,7 +52,7 @@ class Training:
         "multiplied by this; null: it goes on, as the paper's",
         above=0, most=1,
     )  # fmt: skip
-    keep_best: bool = key("keep the weights of the least validation error too, in best.pt")
+    keep_best: Any = flag("keep the weights of the least validation error too, in best.pt")
     start: str | None = key(
         "a trained network to begin from: an experiment, a run's folder, a weights.pt or a "
         "published one; null: random weights",
@@ -98,7 +98,7 @@ class Trainer:
 class Pool:
     kernel: int = key("side of the window of max pooling", least=1, most=64)
     stride: int = key("step of that window", least=1, most=64)
-    ceil: bool = key("whether a window over the edge counts, hence 110-55-26-13-6")
+    ceil: Any = flag("whether a window over the edge counts, hence 110-55-26-13-6")
 
 
 @dataclass
@@ -173,8 +173,8 @@ class Model:
 
 @dataclass
 class Tracking:
-    enabled: bool = key("whether runs are filed in MLflow", True)
-    live: bool = key("while they train; else all by stage publish", True)
+    enabled: Any = flag("whether runs are filed in MLflow", True)
+    live: Any = flag("while they train; else all by stage publish", True)
     uri: str | None = key(
         "a tracking server or a database; null: $MLFLOW_TRACKING_URI, else mlflow.db here",
         None, file=True,
@@ -222,7 +222,7 @@ class Config:
     snapshots: list[int] = key(
         "epochs of figure 4, where an experiment asks for them", least=1, most=100_000
     )
-    exclude_overlap: bool = key("train without the images that the transfer sets hold too")
+    exclude_overlap: Any = flag("train without the images that the transfer sets hold too")
     crop: int = key("side of the network's input, in pixels", least=16, most=4096)
     data: Images = section("the images", Images)
     model: Model = section("the network", Model)
