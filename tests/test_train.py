@@ -2,7 +2,6 @@
 
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.project import EPOCHS, Project
+from tests.project import EPOCHS, Process, Project
 from zfrepro import config, networks
 from zfrepro.runs import plan
 
@@ -37,7 +36,7 @@ def assert_same(found: Weights, expected: Weights) -> None:
     assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
-def epochs_seen(process: subprocess.Popen[str]) -> Iterator[int]:
+def epochs_seen(process: Process) -> Iterator[int]:
     assert process.stderr is not None
     for line in process.stderr:
         if found := re.search(r"epoch (\d+)/", line):

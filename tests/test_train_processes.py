@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def together(project: Project) -> Iterator[subprocess.Popen[str]]:
     """Two processes after an epoch."""
-    process = project.start(*TOGETHER)
+    process = project.process(*TOGETHER)
     assert process.stderr is not None
     for line in process.stderr:
         if "epoch 1/" in line:
@@ -65,7 +65,7 @@ def test_the_second_process_is_refused_with_the_first(project: Project) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    holder = project.start(*COMMAND, "training.epochs=100000")
+    holder = project.process(*COMMAND, "training.epochs=100000")
     assert holder.stderr is not None
     next(line for line in holder.stderr if "epoch 1/" in line)
     job = {
@@ -73,7 +73,7 @@ def test_the_second_process_is_refused_with_the_first(project: Project) -> None:
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
     }  # fmt: skip
     ranks = [
-        project.start(*TOGETHER, **job, SLURM_PROCID=rank, SLURM_LOCALID=rank) for rank in "01"
+        project.process(*TOGETHER, **job, SLURM_PROCID=rank, SLURM_LOCALID=rank) for rank in "01"
     ]
     started = time.monotonic()
     said = [rank.communicate(timeout=2 * SECONDS)[1] for rank in ranks]
