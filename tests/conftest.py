@@ -1,11 +1,17 @@
+import os
+import shutil
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.project import Project, copy_project
 from zfrepro.config import ROOT
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 # a shell's background job has Ctrl-C ignored, and so would every command that a test starts
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -40,3 +46,18 @@ def project(prepared_project: Project) -> Project:
     """The prepared project, without any run."""
     prepared_project.forget()
     return prepared_project
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """The Chromium that CHROMIUM names, that is on the path, or that Playwright has installed."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    pytest.importorskip("axe_playwright_python", reason="axe is not installed")
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    with playwright.sync_playwright() as driver:
+        path = found or driver.chromium.executable_path
+        if not Path(path).is_file():
+            pytest.skip("there is no Chromium: `playwright install chromium`, or CHROMIUM=PATH")
+        opened = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield opened
+        opened.close()

@@ -36,7 +36,7 @@ from zfrepro.analysis.features import windows_of
 from zfrepro.analysis.responses import respond
 from zfrepro.data import picture
 from zfrepro.models.convnet import ConvNet
-from zfrepro.training import inputs
+from zfrepro.training import archive, inputs, states
 from zfrepro.training.trained import Trained, centred
 from zfrepro.training.trained import load as load_weights
 
@@ -264,7 +264,8 @@ def wrap(
         classes: names of its outputs; without them they are numbered.
 
     Raises:
-        ChainError: it is no chain of convolutions, ReLUs, pools and linear layers.
+        ValueError: it is no chain of convolutions, ReLUs, pools and linear layers; or takes images
+            of another size.
 
     >>> import torch
     >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 5, stride=2), torch.nn.ReLU())
@@ -272,8 +273,12 @@ def wrap(
     5
     """
     net = net.eval()
-    with torch.inference_mode():
-        outputs = net(torch.zeros(1, 3, crop, crop))
+    try:
+        with torch.inference_mode():
+            outputs = net(torch.zeros(1, 3, crop, crop))
+    except RuntimeError as error:
+        why = archive.in_one_line(error)
+        raise ValueError(f"{name} does not take images of {crop} pixels ({why})") from error
     names = list(classes) or [str(number) for number in range(outputs.shape[1])]
     if len(names) != outputs.shape[1]:
         raise ValueError(f"{len(names)} names for the {outputs.shape[1]} outputs of {name}")
@@ -583,8 +588,6 @@ def _made(words: str, module: str, factory: str, weights: str | None) -> Network
     if not isinstance(made, nn.Module):
         raise ValueError(f"{words} makes a {type(made).__name__}, and no nn.Module")
     if weights:
-        from zfrepro.training import archive, states  # noqa: PLC0415  seldom needed
-
         path = Path(weights)
         try:
             made.load_state_dict(states.bare(states.unpacked(archive.read(path)), path))

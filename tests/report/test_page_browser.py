@@ -1,36 +1,16 @@
 """The report page in Chromium: accessible, whole without a network, and usable by keyboard."""
 
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipelines import report as stage
+from tests.browser import violations
 from tests.report.studies import ZFNET, write_study
 from zfrepro.report.page.build import build
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-SERIOUS = {"serious", "critical"}
-
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """The Chromium that CHROMIUM names, that is on the path, or that Playwright has installed."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    pytest.importorskip("axe_playwright_python", reason="axe is not installed")
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    with playwright.sync_playwright() as driver:
-        path = found or driver.chromium.executable_path
-        if not Path(path).is_file():
-            pytest.skip("there is no Chromium: `playwright install chromium`, or CHROMIUM=PATH")
-        opened = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -41,16 +21,6 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = results / stage.OUT.name / "index.html"
     path.write_text(build(results).html)
     return path
-
-
-def violations(page: Any) -> set[str]:
-    """Rules of axe that the page breaks seriously, with all its details open."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
-    found = Axe().run(page).response
-    assert len(found["passes"]) > 20  # it has looked
-    return {each["id"] for each in found["violations"] if each["impact"] in SERIOUS}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -103,9 +103,9 @@ def served(filed: tuple[Place, str]) -> Iterator[str]:
 def ask(url: str, body: str | bytes) -> tuple[int, Any]:
     """The status and the answer, which is JSON."""
     content = body.encode() if isinstance(body, str) else body
-    request = urllib.request.Request(url, content, {"Content-Type": "application/json"})  # noqa: S310
+    request = urllib.request.Request(url, content, {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         return error.code, json.load(error)
