@@ -29,6 +29,7 @@ FLOORS = [
     [
         "zfrepro.runs",
         "zfrepro.networks",
+        "zfrepro.library",
         "zfrepro.evaluate",
         "zfrepro.arguments",
         "zfrepro.deconv",
@@ -39,6 +40,7 @@ FLOORS = [
     ["pipelines"],
     [
         "zfrepro.images",
+        "zfrepro.look",
         "zfrepro.train",
         "zfrepro.cost",
         "zfrepro.plan",

@@ -2,15 +2,17 @@
 
 import os
 import secrets
+import socket
 import sys
-import threading
 import webbrowser
 from pathlib import Path
 from urllib.parse import quote
 
 from zfrepro import arguments, networks, processes
+from zfrepro.files import reason
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  asked for, and then with a token
 
 
 def main() -> None:
@@ -66,23 +68,30 @@ def _serve(names: list[str], folder: Path | None, host: str, port: int, *, brows
     os.nice(5)  # a training beside it comes first
     keep_freed_memory()
     session = Session(names, folder)
-    for name in names:
-        try:
-            session.looked(name).network.layers  # noqa: B018  an error now, and not on the page
-        except (OSError, ValueError) as error:
-            sys.exit(f"error: {error}")
+    try:
+        for name in names:
+            session.looked(name)  # an error now, and not on the page
+        listening = socket.create_server((host, port))
+    except (OSError, ValueError) as error:
+        another = f"; another port: --port {port + 1}" if isinstance(error, OSError) else ""
+        sys.exit(f"error: {reason(error)}{another}")
     token = None if host in LOOPBACK else secrets.token_urlsafe(16)
-    app = create(session, hosts={*LOOPBACK, host}, token=token)
     query = f"?token={token}" if token else ""
     shown = f"#network={quote(names[0])}" if names else ""
-    address = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/{query}{shown}"  # noqa: S104
+    address = f"http://{'127.0.0.1' if host in EVERYWHERE else host}:{port}/{query}{shown}"
     print(f"look at {address}   (Ctrl-C ends it)", flush=True)
     if browser:
-        threading.Timer(1.0, webbrowser.open, [address]).start()
-    try:
-        uvicorn.run(app, host=host, port=port, log_level="warning")
-    except OSError as error:
-        sys.exit(f"error: port {port}: {error.strerror}; another one: --port {port + 1}")
+        webbrowser.open(address)  # it waits for the answer: the port listens already
+    app = create(session, hosts={*LOOPBACK, host, *_own_names(host)}, token=token)
+    uvicorn.Server(uvicorn.Config(app, log_level="warning")).run([listening])
+
+
+def _own_names(host: str) -> list[str]:
+    """Names and addresses of this machine, where it listens on all of them."""
+    if host not in EVERYWHERE:
+        return []
+    name = socket.gethostname()
+    return [name, *socket.gethostbyname_ex(name)[2]]
 
 
 if __name__ == "__main__":
