@@ -24,7 +24,7 @@ repro: $(READY)  ## everything that is out of date: images, networks, tables, ML
 	  echo "dvc.lock has changed: it holds what was made here, and results of two machines differ in rounding. Commit it, or leave it"
 
 test: lint       ## lint, types and tests
-	$(RUN) OMP_NUM_THREADS=1 python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+	$(RUN) OMP_NUM_THREADS=1 python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(RUN) python -m ruff check .
@@ -34,8 +34,8 @@ lint: $(READY)
 smoke: $(READY)  ## the whole graph in two minutes, and again, in a copy: this checkout stays as it is
 	$(RUN) tests/smoke
 
-look: $(READY)   ## look inside any network, on a page of this machine: http://127.0.0.1:8050
-	$(RUN) python -m zfrepro.look
+look: $(READY)   ## look inside any network at http://127.0.0.1:8050 (PORT=8060: elsewhere)
+	$(RUN) python -m zfrepro.look $(if $(filter command,$(firstword $(origin PORT))),--port $(PORT))
 
 ui: $(READY)     ## browse runs, curves and figures at http://127.0.0.1:5000 (PORT=5050: elsewhere)
 	$(RUN) python -m zfrepro.tracking ui --port $(PORT)

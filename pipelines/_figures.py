@@ -33,10 +33,10 @@ Read = Callable[[Ints], Tensor]
 Show = Callable[[Ints], npt.NDArray[np.float32]]
 
 
-def stage(name: str, description: str | None, run: Callable[[Config], None], figure: str) -> None:
+def stage(name: str, description: str | None, run: Callable[[Config], None], out: str) -> None:
     """The command of stage `name`: `run` with its section of conf/analysis.yaml.
 
-    What it was made from goes beside the `figure` it draws.
+    What it was made from goes into `out`, the folder below results/ that it writes.
     """
     argparse.ArgumentParser(description=description).parse_args()
     with shell(keep_memory=True):
@@ -44,8 +44,8 @@ def stage(name: str, description: str | None, run: Callable[[Config], None], fig
         settings = analysis[name]
         style.set_output(**analysis["pictures"])
         run(settings)
-        _report_cautions(RESULTS / "figures" / figure / "report.md")
-        files.write_json(RESULTS / "figures" / figure / "recipe.json", made_from(name, settings))
+        _report_cautions(RESULTS / out / "report.md")
+        files.write_json(RESULTS / out / "recipe.json", made_from(name, settings))
 
 
 def _report_cautions(report: Path) -> None:

@@ -206,4 +206,4 @@ def _note_on_clipping(table: pd.DataFrame) -> str:
 
 
 if __name__ == "__main__":
-    stage("architecture", __doc__, run, "figure6")
+    stage("architecture", __doc__, run, "figures/figure6")

@@ -258,4 +258,4 @@ def _shown(interval: bootstrap.Interval) -> str:
 
 
 if __name__ == "__main__":
-    stage("correspondence", __doc__, run, "figure8")
+    stage("correspondence", __doc__, run, "figures/figure8")

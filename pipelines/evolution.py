@@ -195,4 +195,4 @@ def verdict(values: "pd.Series[float]", sooner_is: str) -> str:
 
 
 if __name__ == "__main__":
-    stage("evolution", __doc__, run, "figure4")
+    stage("evolution", __doc__, run, "figures/figure4")

@@ -45,4 +45,4 @@ def run(settings: Config) -> None:
 
 
 if __name__ == "__main__":
-    stage("features", __doc__, run, "figure2")
+    stage("features", __doc__, run, "figures/figure2")

@@ -197,4 +197,4 @@ def largest(means: pd.DataFrame, layers: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    stage("invariance", __doc__, run, "figure5")
+    stage("invariance", __doc__, run, "figures/figure5")

@@ -215,4 +215,4 @@ def report(found: dict[str, bootstrap.Interval], table: pd.DataFrame, settings: 
 
 
 if __name__ == "__main__":
-    stage("occlusion", __doc__, run, "figure7")
+    stage("occlusion", __doc__, run, "figures/figure7")

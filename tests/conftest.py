@@ -17,6 +17,12 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: none is begun when all other work is done."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def own_code() -> None:
     """MLflow puts the code of a model that it loads first, where a later test's workers find it."""

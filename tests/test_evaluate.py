@@ -11,6 +11,8 @@ import torch
 
 from tests.project import Project
 
+pytestmark = pytest.mark.slow
+
 MODULE = "zfrepro.evaluate"
 NAME = "tab3_zfnet"
 

@@ -14,6 +14,8 @@ from tests.project import Project
 from zfrepro import config
 from zfrepro.command import _one_of_several
 
+pytestmark = pytest.mark.slow
+
 MULTIRUN = ("zfrepro.train", "--multirun")
 LOCAL = "hydra/launcher=submitit_local"
 

@@ -11,6 +11,8 @@ from pipelines import __main__ as pipelines
 from tests.project import copy_project
 from zfrepro import config, fingerprint
 
+pytestmark = pytest.mark.slow
+
 PIPELINE = pipelines.read()
 STAGES = PIPELINE["stages"]
 
@@ -46,7 +48,8 @@ def test_sources_are_the_import_closure_of_each_stage(tmp_path: Path) -> None:
     after = written()
     changed = {stage for stage in after if after[stage] != before[stage]}
     assert changed == {
-        "architecture", "correspondence", "evolution", "features", "invariance", "occlusion"
+        "architecture", "atlas", "correspondence", "evolution", "features", "invariance",
+        "occlusion",
     }  # fmt: skip
 
 

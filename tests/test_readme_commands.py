@@ -24,6 +24,8 @@ MADE = ("results", "data", ".checkpoints", "mlartifacts", "mlflow.db")
 RUNNER = """
 import json, os, runpy, sys
 import hydra, pandas, pyarrow.parquet, matplotlib.pyplot, torch
+
+pytestmark = pytest.mark.slow
 for number, words in enumerate(json.load(sys.stdin)):
     if os.fork():
         os.wait()

@@ -11,6 +11,8 @@ import torch
 from tests.project import Project
 from zfrepro.cores import cores
 
+pytestmark = pytest.mark.slow
+
 OWN, OTHER = "tab3_no_fc7", "tab3_zfnet"
 STAGE = ("pipelines.train", OWN)
 

@@ -20,6 +20,8 @@ from zfrepro.data.prepare import prepare
 from zfrepro.data.sources.folder import read_folder
 from zfrepro.data.store import PreparedSet
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from conftest import Faults
 

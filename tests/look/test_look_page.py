@@ -17,7 +17,7 @@ from zfrepro import library
 from zfrepro.look import sets
 from zfrepro.report import mosaic
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 MAP = f"network={NETWORK}&image=sample:cat&layer=conv5&map=41"
 

@@ -112,3 +112,35 @@ def test_the_keyboard_is_enough(browser: Any, page_file: Path) -> None:
     page.keyboard.press("Enter")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     page.close()
+
+
+def test_claims_are_filtered_by_verdict_and_the_address_keeps_it(
+    browser: Any, page_file: Path
+) -> None:
+    page = browser.new_page()
+    page.goto(page_file.as_uri())
+    claims = page.locator(".claim")
+    verdicts = [claim.get_attribute("data-verdict") for claim in claims.all()]
+    chosen = verdicts[0]
+    page.locator(f".filter button[data-verdict='{chosen}']").click()
+    page.get_by_text(f"{verdicts.count(chosen)} of {len(verdicts)} claims are shown").wait_for()
+    page.reload()
+    shown = [claim.get_attribute("data-verdict") for claim in claims.all() if claim.is_visible()]
+    assert shown == [chosen] * verdicts.count(chosen)
+    page.locator(".filter button").first.click()
+    assert all(claim.is_visible() for claim in claims.all())
+    page.goto("about:blank")
+    context = browser.new_context(java_script_enabled=False)
+    plain = context.new_page()
+    plain.goto(page_file.as_uri())
+    assert all(claim.is_visible() for claim in plain.locator(".claim").all())
+    context.close()
+    page.close()
+
+
+def test_learning_curves_are_lines_with_names(browser: Any, page_file: Path) -> None:
+    page = browser.new_page()
+    page.goto(page_file.as_uri())
+    lines = page.locator(".curves svg").first.locator("polyline title").all_text_contents()
+    assert any(line.startswith(f"{ZFNET}: ") for line in lines)
+    page.close()

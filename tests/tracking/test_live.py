@@ -20,6 +20,8 @@ from zfrepro import processes, tracking
 from zfrepro.config import ROOT, load
 from zfrepro.tracking import Record
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_training_is_filed_whole(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place.folder)

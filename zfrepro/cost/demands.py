@@ -116,6 +116,16 @@ def features(known: Known) -> Demand:
     ])  # fmt: skip
 
 
+def atlas(known: Known) -> Demand:
+    """The strongest images of every map projected."""
+    mine = known.analysis["atlas"]
+    net = known.nets[mine["network"]]
+    maps = sum(
+        row.outputs[0] for row in net.rows if row.kind == "conv" and row.layer in mine["layers"]
+    )
+    return Demand([Passes(mine["network"], PROJECTION * COUNT * maps, mine["layers"])])
+
+
 def evolution(known: Known) -> Demand:
     """All images once for each snapshot of each network."""
     mine = known.analysis["evolution"]
@@ -206,6 +216,7 @@ DEMANDS: Mapping[str, Callable[..., Demand]] = {
     "overlap": overlap,
     "publish": nothing,
     "features": features,
+    "atlas": atlas,
     "evolution": evolution,
     "architecture": architecture,
     "invariance": invariance,

@@ -71,10 +71,13 @@ def _serve(names: list[str], folder: Path | None, host: str, port: int, *, brows
     try:
         for name in names:
             session.looked(name)  # an error now, and not on the page
-        listening = socket.create_server((host, port))
     except (OSError, ValueError) as error:
-        another = f"; another port: --port {port + 1}" if isinstance(error, OSError) else ""
-        sys.exit(f"error: {reason(error)}{another}")
+        sys.exit(f"error: {reason(error)}")
+    try:
+        listening = socket.create_server((host, port))
+    except OSError as error:
+        refused = reason(OSError(error.errno, os.strerror(error.errno or 0), f"port {port}"))
+        sys.exit(f"error: {refused}; another one: --port {port + 1}")
     token = None if host in LOOPBACK else secrets.token_urlsafe(16)
     query = f"?token={token}" if token else ""
     shown = f"#network={quote(names[0])}" if names else ""

@@ -52,6 +52,13 @@ class Features(Looked):
 
 
 @dataclass
+class Atlas:
+    network: str = key("that of figure 2", **OTHERS)
+    split: str = key("that of figure 2", one_of=("train", "val"))
+    layers: list[str] = key("all of whose maps are drawn; none: no atlas", **LAYERS)
+
+
+@dataclass
 class Evolution(Looked):
     others: list[str] = key("experiments, for the spread", **OTHERS)
     layers: list[str] = key("that are followed", **LAYERS)
@@ -124,6 +131,7 @@ class Analysis:
     pictures: Pictures = section("the figures' files", Pictures)
     overlap: Overlap = section("of the source's training set and the transfer sets", Overlap)
     features: Features = section("figure 2", Features)
+    atlas: Atlas = section("figure 2 of every map", Atlas)
     evolution: Evolution = section("figure 4", Evolution)
     architecture: Architecture = section("figure 6", Architecture)
     invariance: Invariance = section("figure 5", Invariance)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from zfrepro import paper
-from zfrepro.report.page import claims, figures, numbers, others, recipes, template
+from zfrepro.report.page import claims, curves, figures, numbers, others, recipes, template
 from zfrepro.report.page.numbers import Number
 from zfrepro.report.page.recipes import Recipe
 from zfrepro.report.page.study import Study
@@ -44,6 +44,10 @@ def build(folder: Path) -> Page:
         "counts": claims.counts(judged),
         "tables": tables,
         "figures": drawn,
+        "readings": figures.READINGS,
+        "curves": curves.panels(study),
+        "data": figures.picture_of_data(study),
+        "atlas": (folder / "atlas" / "index.html").is_file(),
         "titles": numbers.TITLES | figures.TITLES,
         "makes": MAKES,
         "reproductions": paper.reproductions(),

@@ -24,6 +24,22 @@ TITLES = {
     "overlap": "Images that the sets share",
     "confusion": "Which classes are taken for which",
 }
+READINGS = {  # what one sees, for who has not read the paper
+    "figure2": "A map is what one filter makes of an image: a number for each place. Its peak is "
+    "the largest. On the left, what a peak comes from in the pixels (the projection: grey is no "
+    "difference, the largest ones are black and white); on the right the same parts of the nine "
+    "images whose peaks are highest. White lies beyond the image's edge.",
+    "figure4": "Of each map, by epoch, the projection of its strongest activation over all images. "
+    "A jump is another image that has become the strongest.",
+    "figure5": "How far a layer's features are from those of the image as it is, in norms of the "
+    "features; and the probability of the true class.",
+    "figure6": "Filters of layer 1, and what maps of layer 2 look for. A grid in them is aliasing: "
+    "the stride is larger than what the filter can tell apart.",
+    "figure7": "Each place of a map is a place of the square's centre. Dark in the probability "
+    "means: with the square there, the network no longer sees the class.",
+    "figure8": "The same part hidden in several faces, and random places beside it.",
+    "confusion": "A row is a true class, a column what the network says.",
+}
 CONFUSIONS = ("tab3_zfnet", "tab3_alexnet")  # of all networks those that the page shows
 WIDTH = 1500  # pixels of a picture in the page, at most
 SMALL = 150_000  # bytes of a file that goes in as it is
@@ -61,6 +77,12 @@ class Figure:
 def figures(study: Study) -> dict[str, Figure | None]:
     """The figures by name; None where no stage has drawn one."""
     return {name: _figure(study, name) for name in TITLES}
+
+
+def picture_of_data(study: Study) -> tuple[str, int, int] | None:
+    """The contact sheet of the prepared images, as `embedded`; None where there is none."""
+    path = study.folder / "prepared" / "source" / "preview.png"
+    return embedded(path) if path.is_file() else None
 
 
 def _figure(study: Study, name: str) -> Figure | None:

@@ -17,9 +17,27 @@ button.addEventListener("click", () => {
 });
 name();
 
+// claims by verdict: the choice stands in the address
+const filter = document.querySelector(".filter");
+const judged = [...document.querySelectorAll(".claim")];
+function choose(verdict) {
+  if (!filter) return;
+  filter.hidden = false;
+  const known = judged.some((claim) => claim.dataset.verdict === verdict) ? verdict : "";
+  for (const claim of judged) claim.hidden = known !== "" && claim.dataset.verdict !== known;
+  for (const button of filter.querySelectorAll("button")) button.ariaPressed = String(button.dataset.verdict === known);
+  if (known) byId("claims").scrollIntoView();
+  byId("filtered").textContent = known ? `${judged.filter((claim) => !claim.hidden).length} of ${judged.length} claims are shown` : "";
+}
+filter?.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (button) location.hash = button.dataset.verdict ? `verdict-${button.dataset.verdict}` : "claims";
+});
+
 // a link to a recipe opens it, and marks the command of the number that was followed
 let wanted = null;
 function reveal() {
+  choose(location.hash.match(/^#verdict-([\w-]+)$/)?.[1] ?? "");
   const target = location.hash.length > 1 && byId(decodeURIComponent(location.hash.slice(1)));
   if (!target) return;
   for (let box = target.closest("details"); box; box = box.parentElement.closest("details")) box.open = true;
