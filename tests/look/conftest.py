@@ -7,12 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 import uvicorn
 
 from tests.look.asking import Asker
+from zfrepro import config
 from zfrepro.look import sets
 from zfrepro.look.app import create
 from zfrepro.look.session import Session
+from zfrepro.models.convnet import build
+from zfrepro.training import archive
+from zfrepro.training.trained import Trained, save
 
 NETWORK = "rendered_zfnet"
 SHOWN = ("astronaut", "cat", "coffee", "rocket")
@@ -29,7 +34,21 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def session(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Session:
     own = "tests.look.own_network:made"
-    return Session([NETWORK, own], photographs, tmp_path_factory.mktemp("look"))
+    folder = str(trained(tmp_path_factory.mktemp("trained")))
+    return Session([NETWORK, own, folder], photographs, tmp_path_factory.mktemp("look"))
+
+
+def trained(folder: Path) -> Path:
+    """A run's folder with the weights of three epochs: drawn, not trained."""
+    spec = config.compose(["+experiment=tab3_zfnet", "profile=smoke", "model.width=0.125"])["model"]
+    nets = [build(**spec, classes=3, crop=56, seed=seed) for seed in range(3)]
+    (folder / "snapshots").mkdir()
+    for epoch, net in zip((1, 4, 9), nets, strict=True):
+        archive.save(net.state_dict(), folder / "snapshots" / f"epoch-{epoch:05}.pt")
+    classes = [(word, word) for word in ("one", "two", "three")]
+    mean = torch.full((64, 64, 3), 120.0)
+    save(Trained(nets[-1], mean, 64, 56, classes, "bilinear"), folder / "weights.pt")
+    return folder
 
 
 @pytest.fixture(scope="session")

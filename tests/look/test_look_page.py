@@ -5,7 +5,7 @@ import io
 import time
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 import numpy as np
 import pytest
@@ -181,7 +181,7 @@ def test_a_square_is_dragged(visit: Any) -> None:
     )
     total = float(covered.activations("conv5")[41].sum())
     page.locator(".bars", has_text=f"{total:.3g}"[:3]).last.wait_for()
-    page.get_by_label("Size").fill("40")
+    page.get_by_role("slider", name="Size").fill("40")
     until(page, "location.hash.includes('side=40')")
     page.get_by_role("button", name="Compute the three maps").click()
     page.get_by_text("All places as CSV").wait_for()
@@ -190,7 +190,7 @@ def test_a_square_is_dragged(visit: Any) -> None:
 
 def test_an_image_is_turned(visit: Any) -> None:
     page = visit(f"{MAP}&view=move")
-    page.get_by_label("Rotation").fill("90")
+    page.get_by_role("slider", name="Rotation").fill("90")
     until(page, "location.hash.includes('amount=90')")
     network = library.load(NETWORK)
     moved = library.move(network, sets.photographs()["cat"], "rotation", 90, ["conv1", "fc7"])
@@ -208,6 +208,16 @@ def test_two_networks_side_by_side(visit: Any) -> None:
     assert page.locator("article.panel img[alt^='projections']").first.is_visible()
     page.locator("#other").select_option("tests.look.own_network:made")
     until(page, "location.hash.includes('own_network')")
+
+
+def test_the_slider_goes_through_the_training(visit: Any, session: Any) -> None:
+    page = visit(f"network={quote(session.names[-1])}&image=sample:cat&layer=conv2")
+    slider = page.get_by_role("slider", name="Epoch")
+    slider.wait_for()
+    assert slider.evaluate("each => each.nextElementSibling.textContent") == "epoch 9"
+    slider.fill("0")
+    page.get_by_text("epoch 1", exact=True).wait_for()
+    page.get_by_text(" after epoch 1").wait_for()
 
 
 def test_the_keyboard_is_enough(visit: Any) -> None:

@@ -16,6 +16,7 @@ from zfrepro.look import sets
 from zfrepro.look.session import Session
 from zfrepro.look.sets import Folder
 from zfrepro.report import mosaic
+from zfrepro.training import archive
 
 AT = {"network": NETWORK, "image": "sample:cat", "layer": "conv5", "map": 41}
 OWN = "tests.look.own_network:made"
@@ -293,3 +294,27 @@ def test_a_network_of_ones_own(asker: Asker) -> None:
     found = asker("api/layer", network=OWN, image="sample:cat", layer="4").json
     assert found["names"] == ["left", "right"]
     assert "has kept no epochs" in asker("api/evolution", network=OWN, layer="0").json["detail"]
+
+
+def test_a_map_through_its_training(asker: Asker, session: Session) -> None:
+    folder = session.names[-1]
+    at = {"network": folder, "layer": "conv2", "map": 5}
+    assert asker("api/network", network=folder).json["epochs"] == [1, 4, 9]
+    found = asker("api/evolution", **at).json
+    assert found["epochs"] == [1, 4, 9]
+    last = library.load(folder)
+    paths = [sets.photographs()[name] for name in SHOWN]
+    images = Folder(paths, last.trained.image_size, "bilinear")
+    for epoch, value in zip(found["epochs"], found["values"], strict=True):
+        state = archive.read(Path(folder) / "snapshots" / f"epoch-{epoch:05}.pt")
+        (best,) = library.top_images(library.copy_of(last, state), images, "conv2", 5, count=1) or [
+            None
+        ]
+        assert value == pytest.approx(best.value if best else 0, rel=1e-4)
+        drawn = asker("api/evolution.png", **at, epoch=epoch)
+        assert drawn.status == (200 if best else 404)
+        if best:
+            left = drawn.pixels[: best.pixels.shape[0] * 96 // best.pixels.shape[0], :96]
+            enlarged = mosaic.enlarge(mosaic.signed(best.pixels), 96, smooth=True)
+            assert np.array_equal(left, shown(enlarged))
+    assert asker("api/evolution.png", **at, epoch=2).status == 404

@@ -243,7 +243,9 @@ def test_what_is_missing_is_said(read: Reader, tmp_path: Path) -> None:
     nothing = Reader(build(tmp_path / "results").html)
     assert "No claim has been judged yet" in nothing.with_id("main").text
     assert "No network has been trained yet" in nothing.with_id("main").text
-    assert len(nothing.all("p", **{"class": "missing"})) == 7 + 9 + 1 + 1  # tables, figures, claims, trainings
+    assert (
+        len(nothing.all("p", **{"class": "missing"})) == 7 + 9 + 1 + 1
+    )  # tables, figures, claims, trainings
 
 
 def test_a_table_without_numbers_of_ours_shows_the_papers(tmp_path: Path) -> None:

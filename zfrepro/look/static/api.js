@@ -28,7 +28,6 @@ export async function ask(path, parameters, { kind = path, waiting = () => {}, p
         continue;
       }
       if (!response.ok) throw new Error(sentence(answer));
-      trouble.hidden = true;
       return answer;
     }
   } catch (error) {
@@ -40,6 +39,11 @@ export async function ask(path, parameters, { kind = path, waiting = () => {}, p
 export function complain(error) {
   trouble.textContent = error.message === "Failed to fetch" ? "The page's server does not answer: is it still running?" : error.message;
   trouble.hidden = false;
+}
+
+// What was wrong is over once something else is looked at.
+export function forget() {
+  trouble.hidden = true;
 }
 
 function sentence(answer) {

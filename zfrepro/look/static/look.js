@@ -1,6 +1,6 @@
 // The frame of the page: network, image, layers, and which view is open.
 
-import { ask, complain, url } from "./api.js";
+import { ask, complain, forget, url } from "./api.js";
 import * as compare from "./compare.js";
 import * as cover from "./cover.js";
 import { showImages } from "./images.js";
@@ -28,7 +28,7 @@ async function start() {
   const changes = {};
   if (!known.some(({ id }) => id === wanted.network)) changes.network = first.id;
   if (!wanted.image) changes.image = "sample:cat";
-  listen((now) => show(now).catch(complain));
+  listen((now) => { forget(); show(now).catch(complain); });
   if (Object.keys(changes).length) go(changes, { replace: true });
   else await show(wanted);
 }

@@ -70,7 +70,7 @@ function fill(panel, now, network, layer) {
     shown.append(
       figure(picture("projection.png", how, `projection of ${name} to the image`, { class: "large" }), "projection: what excited it, grey is nothing"),
       figure(picture("patch.png", { ...how, part: "window" }, `the part of the image that ${name} sees`, { class: "large" }), "what this unit sees"),
-      figure(picture("projection.png", { ...how, shuffled: 0 }, `the same of ${name} with shuffled weights`, { class: "large" }), "control: the same with shuffled weights"));
+      figure(picture("projection.png", { ...how, shuffled: 0 }, `the same of ${name} with shuffled weights`, { class: "large" }), "control: shuffled weights (grey: it does not fire)"));
   }
   if (network.layers[0].name === now.layer) shown.append(figure(picture("filter.png", asked, `filter ${now.map}`, { class: "large pixels" }), "its filter"));
   panel.append(shown, takeAway("deconv", { ...asked, ...place }, silent ? [] : [
