@@ -347,7 +347,7 @@ def project(
     """
     view = see(network, image)
     if shuffled is not None:
-        network = with_shuffled_weights(network, shuffled)
+        network = with_shuffled_weights(network, shuffled, layer)
         view = View(network, view.prepared)
     seen = view.seen(layer)
     picks = strongest(seen, [map])
@@ -559,8 +559,12 @@ def copy_of(network: Network, state: Mapping[str, Tensor]) -> Network:
     return replace(network, trained=replace(network.trained, net=net))
 
 
-def with_shuffled_weights(network: Network, seed: int) -> Network:
+def with_shuffled_weights(network: Network, seed: int, layer: str | None = None) -> Network:
     """The same network with the weights of each layer in a random order: nothing learned is left.
+
+    Args:
+        layer: up to which they are shuffled, of which those below depend on nothing above; None:
+            all. What is above is shared with `network`, not copied.
 
     >>> network = load("rendered_zfnet")
     >>> ours = network.trained.net.conv1.weight
@@ -569,12 +573,18 @@ def with_shuffled_weights(network: Network, seed: int) -> Network:
     (False, True)
     """
     generator = torch.Generator().manual_seed(seed)
-    net = copy.deepcopy(network.trained.net)
+    steps = network.deconvnet.chain.steps
+    modules = [step.module for step in steps[: layer and network.deconvnet.chain.end(layer)]]
+    shuffled = [weights for module in modules if module for weights in module.parameters()]
+    own = {id(weights) for weights in shuffled}
+    kept = {id(each): each for each in network.trained.net.parameters() if id(each) not in own}
+    net = copy.deepcopy(network.trained.net, kept)
     with torch.no_grad():
         for weights in net.parameters():
-            flat = weights.flatten()
-            order = torch.randperm(flat.numel(), generator=generator)
-            weights.copy_(flat[order].view_as(weights))
+            if id(weights) not in kept:
+                flat = weights.flatten()
+                order = torch.randperm(flat.numel(), generator=generator)
+                weights.copy_(flat[order].view_as(weights))
     return replace(network, trained=replace(network.trained, net=net))
 
 

@@ -208,10 +208,13 @@ def projected(
 ) -> tuple[Address, Projection]:
     place = None if row is None or column is None else (row, column)
     with at.lock:
+        view, looked = at.view, at.looked
+        if shuffled is not None:
+            looked = looked.control(shuffled, at.layer)
+            view = looked.seen(at.image, view)
         return at, library.project(
-            at.network, at.view, at.layer, at.map, place=place, window=part == "window",
-            shuffled=shuffled,
-        )  # fmt: skip
+            looked.network, view, at.layer, at.map, place=place, window=part == "window"
+        )
 
 
 Projected = Annotated[tuple[Address, Projection], Depends(projected)]

@@ -73,6 +73,7 @@ class Looked:
         self.session = session
         self.network = network
         self._views: dict[str, View] = {}
+        self._controls: dict[tuple[int, str], Looked] = {}
 
     @cached_property
     def digest(self) -> str:
@@ -189,13 +190,32 @@ class Looked:
         kept = sorted(self.network.weights.parent.glob("snapshots/epoch-*.pt"))
         return {int(path.stem.removeprefix("epoch-")): path for path in kept}
 
+    def control(self, seed: int, layer: str) -> "Looked":
+        """The same with the weights up to a layer shuffled; the last ones are kept."""
+        key = seed, layer
+        if key not in self._controls:
+            if len(self._controls) >= 4 * KEPT:
+                del self._controls[next(iter(self._controls))]
+            network = library.with_shuffled_weights(self.network, seed, layer)
+            self._controls[key] = Looked(self.session, network)
+        return self._controls[key]
+
     def view(self, image: str) -> View:
         """What the network makes of the image with this address."""
         if image not in self._views:
-            if len(self._views) >= 4 * KEPT:
-                del self._views[next(iter(self._views))]
-            self._views[image] = library.see(self.network, self.session.image(image, self))
+            self._keep(image, library.see(self.network, self.session.image(image, self)))
         return self._views[image]
+
+    def seen(self, image: str, as_prepared: View) -> View:
+        """The same of an image that another network of the same input has seen."""
+        if image not in self._views:
+            self._keep(image, View(self.network, as_prepared.prepared))
+        return self._views[image]
+
+    def _keep(self, image: str, view: View) -> None:
+        if len(self._views) >= 4 * KEPT:
+            del self._views[next(iter(self._views))]
+        self._views[image] = view
 
 
 class _First:
