@@ -18,14 +18,14 @@ from pipelines import __main__ as pipelines
 from tests.project import EPOCHS, Project, copy_project
 from zfrepro import config
 
+pytestmark = pytest.mark.slow
+
 README = (config.ROOT / "README.md").read_text(encoding="utf-8")
 MADE = ("results", "data", ".checkpoints", "mlartifacts", "mlflow.db")
 # a process for each command, of one that has imported what takes seconds
 RUNNER = """
 import json, os, runpy, sys
 import hydra, pandas, pyarrow.parquet, matplotlib.pyplot, torch
-
-pytestmark = pytest.mark.slow
 for number, words in enumerate(json.load(sys.stdin)):
     if os.fork():
         os.wait()
