@@ -1,7 +1,7 @@
 """Stage `features`: figure 2, what excites the maps of each layer, and where in the images.
 
 Writes results/features/<network>.parquet, the nine strongest images of every map of every layer,
-and results/figures/figure2/<layer>.{png,pdf}, for the first layer its filters too.
+and results/figures/figure2/<layer>.{png,pdf}, for the first layer its filters too; and report.md.
 """
 
 from pipelines._figures import RESULTS, pictures, reader, stage, strongest_of, trained
@@ -37,10 +37,20 @@ def run(settings: Config) -> None:
         )
         title = f"{settings['network']}, {layer}: strongest {settings['split']} images of each map"
         drawing.draw(found, FIGURES / layer, title, labels=settings["labels"])
+    files.atomic_write(FIGURES / "report.md", report(settings))
     first = deconvnet.chain.layers[0]
     weights = network.net.state_dict()[f"{first}.weight"].cpu().numpy()
     drawing.draw_filters(
         weights, FIGURES / f"{first}_filters", f"{settings['network']}, filters of {first}"
+    )
+
+
+def report(settings: Config) -> str:
+    shown = ", ".join(f"{count} of {layer}" for layer, count in settings["maps"].items())
+    return (
+        f"# Figure 2: {settings['network']}\n\nMaps drawn at random, {shown}, each with the nine "
+        f"{settings['split']} images that excite it most. Every map is in the atlas, "
+        "`results/atlas/index.html` (stage `atlas`), and on the page of `make look`.\n"
     )
 
 

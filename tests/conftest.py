@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.project import Project, copy_project
+from zfrepro import processes
 from zfrepro.config import ROOT
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -25,7 +26,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def own_code() -> None:
-    """MLflow puts the code of a model that it loads first, where a later test's workers find it."""
+    """MLflow puts the code of a model that it loads first, where a later test's workers find it.
+
+    A command that a test has run in this process leaves a variable for its child processes.
+    """
+    os.environ.pop(processes.PARENT, None)
     sys.path[:] = [
         folder
         for folder in sys.path

@@ -184,7 +184,7 @@ def test_a_square_is_dragged(visit: Any) -> None:
     page.get_by_role("slider", name="Size").fill("40")
     until(page, "location.hash.includes('side=40')")
     page.get_by_role("button", name="Compute the three maps").click()
-    page.get_by_text("All places as CSV").wait_for()
+    page.get_by_text("all places, CSV").wait_for()
     assert page.locator("figure img").count() == 3
 
 

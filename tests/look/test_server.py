@@ -318,3 +318,7 @@ def test_a_map_through_its_training(asker: Asker, session: Session) -> None:
             enlarged = mosaic.enlarge(mosaic.signed(best.pixels), 96, smooth=True)
             assert np.array_equal(left, shown(enlarged))
     assert asker("api/evolution.png", **at, epoch=2).status == 404
+    table = pd.read_csv(io.BytesIO(asker("api/evolution.csv", **at).content))
+    assert table["strongest"].to_numpy() == pytest.approx(found["values"], rel=1e-4)
+    every = asker("api/evolution.png", **at).pixels
+    assert every.shape[0] > drawn.pixels.shape[0]

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 import socket
 import sys
 import webbrowser
@@ -86,7 +87,10 @@ def _serve(names: list[str], folder: Path | None, host: str, port: int, *, brows
     if browser:
         webbrowser.open(address)  # it waits for the answer: the port listens already
     app = create(session, hosts={*LOOPBACK, host, *_own_names(host)}, token=token)
-    uvicorn.Server(uvicorn.Config(app, log_level="warning")).run([listening])
+    try:
+        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run([listening])
+    except KeyboardInterrupt:  # the server has ended in good order
+        sys.exit(128 + signal.SIGINT)
 
 
 def _own_names(host: str) -> list[str]:

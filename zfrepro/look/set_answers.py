@@ -83,14 +83,23 @@ def evolution(at: Asked) -> dict[str, Any]:
     }
 
 
+@router.get("/evolution.csv")
+def evolution_table(at: Asked) -> Response:
+    rows = [f"{each.epoch},{each.value:.6g}" for each in at.looked.moments(at.layer, at.map)]
+    return csv("\n".join(["epoch,strongest", *rows, ""]))
+
+
 @router.get("/evolution.png")
-def draw_epoch(at: Asked, epoch: int) -> Response:
-    for each in at.looked.moments(at.layer, at.map):
-        if each.epoch == epoch and each.projection is not None:
-            both = [mosaic.signed(each.projection.pixels), each.projection.patch]
-            side = max(96, both[0].shape[1])
-            return png(pictures.sprite([mosaic.enlarge(p, side, smooth=True) for p in both], 2))
-    raise HTTPException(404, f"the map fires for no image at epoch {epoch}")
+def draw_epochs(at: Asked, epoch: int | None = None) -> Response:
+    """The projection and the patch of one epoch, or of all, an epoch a line."""
+    moments = at.looked.moments(at.layer, at.map)
+    shown = [each.projection for each in moments if epoch in (None, each.epoch)]
+    found = [each for each in shown if each is not None]
+    if not found:
+        raise HTTPException(404, f"the map fires for no image at epoch {epoch}")
+    cells = [each for one in found for each in (mosaic.signed(one.pixels), one.patch)]
+    side = max(LEAST, cells[0].shape[1])
+    return png(pictures.sprite([mosaic.enlarge(each, side, smooth=True) for each in cells], 2))
 
 
 @router.get("/match")

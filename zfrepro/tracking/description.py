@@ -29,6 +29,7 @@ PARAMS = {
     "max_filter_rms": "training.max_filter_rms",
     "seed": "seed",
 }
+LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8")  # of the paper's nets
 MEASURED = ("parameters", "precision", "processes")  # known when the run has been made
 ERRORS = {
     "val/top1": "validation top-1",
@@ -39,8 +40,16 @@ TEN_CROPS = "_ten_crops"  # ends the name of an error that stage `evaluate` meas
 
 
 def params(config: Config, recipe: Config | None = None) -> dict[str, str]:
-    """About 15 flat values; those of `recipe` come when the run has ended."""
-    found = {name: _at(config, key) for name, key in PARAMS.items()}
+    """About 15 flat values; those of `recipe` come when the run has ended.
+
+    `ablated` and `architecture` differ between a table's rows, and MLflow's page for comparing runs
+    opens on the first names of the alphabet.
+    """
+    layers = {name: each for name, each in config["model"]["layers"].items() if each}
+    sizes = [str(each.get("maps", each.get("units"))) for each in layers.values()]
+    found = {"ablated": ", ".join(each for each in LAYERS if each not in layers) or "nothing"}
+    found["architecture"] = "-".join(sizes[:-1])
+    found |= {name: _at(config, key) for name, key in PARAMS.items()}
     found |= {name: recipe[name] for name in MEASURED if name in recipe} if recipe else {}
     return {name: str(value) for name, value in found.items() if value is not None}
 

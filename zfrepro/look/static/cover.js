@@ -1,7 +1,7 @@
 // Figure 7, live: a grey square is drawn over the image, and what it hides from the network.
 
-import { ask, complain, url } from "./api.js";
-import { bars, el, number, percent, picture, slider, takeAway } from "./parts.js";
+import { ask, complain } from "./api.js";
+import { bars, el, files, number, percent, picture, slider, takeAway } from "./parts.js";
 import { go } from "./state.js";
 
 const STEP = 4; // pixels of the crop that an arrow moves the square
@@ -129,6 +129,6 @@ async function draw(place, job, asked, now) {
       one("best", "the most probable class")),
     el("p", { class: "legend" }, ...found.classes.map(({ name, colour, share }) => el("span", {},
       el("span", { class: "swatch", style: { background: `rgb(${colour.join(" ")})` } }), ` ${name} ${percent(share)} `))),
-    el("p", {}, el("a", { href: url("occlusion.csv", { job }), download: "occlusion.csv" }, "All places as CSV")),
+    el("p", {}, files({ job }, {}, [["activation, PNG", "occlusion.png", { what: "activation" }], ["probability, PNG", "occlusion.png", { what: "probability" }], ["classes, PNG", "occlusion.png", { what: "best" }], ["all places, CSV", "occlusion.csv"]])),
     takeAway("occlusion", asked, []));
 }

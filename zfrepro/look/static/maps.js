@@ -1,7 +1,7 @@
 // A layer as a grid of its maps, and the chosen map: its values, what it comes from, what excites it.
 
 import { ask, complain, url } from "./api.js";
-import { bars, curves, el, number, picture, slider, takeAway, waiting } from "./parts.js";
+import { bars, curves, el, files, number, picture, slider, takeAway, waiting } from "./parts.js";
 import { go } from "./state.js";
 
 const FIRST = 60; // units of a fully connected layer that are listed
@@ -153,7 +153,7 @@ export async function showTop(place, asked, now, { weakest = false, kind = "top"
       picture("top.png", { ...asked, weakest, what: "patches" }, `patches: ${words}`, { class: "nine" })),
     el("ol", { class: "links" }, ...found.images.map(({ image, name, value }) => el("li", {},
       el("button", { type: "button", onclick: () => go({ image, row: null, column: null }) }, `${name || image} ${number(value)}`)))),
-    el("p", {}, el("a", { href: url("top.csv", { ...asked, weakest }), download: `${asked.layer}-${asked.map}-top.csv` }, "CSV"), " ",
+    el("p", {}, files(asked, { weakest }, [["projections, PNG", "top.png", { what: "projections" }], ["patches, PNG", "top.png", { what: "patches" }], ["CSV", "top.csv"]]),
       el("button", { type: "button", onclick: () => showTop(place, asked, now, { weakest: !weakest, kind }).catch(complain) }, weakest ? "The strongest instead" : "The nine weakest instead")));
 }
 
@@ -176,7 +176,7 @@ async function showTraining(place, asked, network) {
   };
   const last = found.epochs.length - 1;
   const range = slider("Epoch", { min: 0, max: last, value: last, step: 1, "data-arrows": true }, (i) => `epoch ${found.epochs[i]}`, draw);
-  wait.replaceChildren(range, shown);
+  wait.replaceChildren(range, shown, el("p", {}, files(asked, {}, [["all epochs, PNG", "evolution.png"], ["CSV", "evolution.csv"]])));
   draw(last);
 }
 

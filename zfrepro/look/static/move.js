@@ -1,7 +1,7 @@
 // Figure 5, live: the image is moved, enlarged or turned, and how far two layers' features go.
 
 import { ask, complain, url } from "./api.js";
-import { bars, curves, el, number, percent, slider, takeAway } from "./parts.js";
+import { bars, curves, el, files, number, percent, slider, takeAway } from "./parts.js";
 import { go } from "./state.js";
 
 const KINDS = {
@@ -54,7 +54,7 @@ export async function show(place, { now, network, before }) {
         now: amount, label: `distances and probability by ${kind}`,
         chosen: (x) => go({ kind, amount: Math.round(x / KINDS[kind].step) * KINDS[kind].step }, { replace: true }),
       }),
-      el("p", {}, el("a", { href: url("curves.csv", asked), download: `${kind}.csv` }, "CSV")),
+      el("p", {}, files(asked, {}, [["image, PNG", "moved.png", { amount }], ["curves, CSV", "curves.csv"]])),
       takeAway("invariance", { network: now.network, image: now.image }, []));
   }
 }

@@ -38,15 +38,22 @@ export function bars(lines) {
 }
 
 // The shell command that makes a picture, and its files.
-export function takeAway(view, parameters, files) {
+export function takeAway(view, parameters, offered) {
   const code = el("code", {}, "…");
   ask("command", { view, ...parameters }, { kind: `command-${view}` })
     .then((answer) => { if (answer) code.textContent = answer.command; }, () => { code.textContent = ""; });
   const copy = el("button", { type: "button", onclick: () => navigator.clipboard?.writeText(code.textContent) }, "Copy");
   return el("p", { class: "take" },
-    el("span", { class: "quiet" }, "Files: "),
-    ...files.map(([name, path, more]) => el("a", { href: url(path, { ...parameters, ...more }), download: `${parameters.layer ?? view}-${parameters.map ?? ""}.${name.toLowerCase()}` }, name)),
-    el("span", { class: "quiet" }, " The command that makes this picture: "), code, copy);
+    files(parameters, {}, offered),
+    el("span", { class: "quiet" }, "The command that makes this picture: "), code, copy);
+}
+
+// Links to files of what is shown: [name, path, more of the question].
+export function files(parameters, more, offered) {
+  return el("span", { class: "take" }, ...(offered.length ? [el("span", { class: "quiet" }, "Files: ")] : []), ...offered.map(([name, path, own]) => {
+    const words = [parameters.layer, parameters.map, path.split(".")[0], own?.what, parameters.kind].filter((word) => word !== undefined);
+    return el("a", { href: url(path, { ...parameters, ...more, ...own }), download: `${words.join("-")}.${path.split(".")[1]}` }, name);
+  }));
 }
 
 const SVG = "http://www.w3.org/2000/svg";

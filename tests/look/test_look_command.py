@@ -1,0 +1,85 @@
+"""`python -m zfrepro.look` as it is typed: where the page is, or in one line why there is none."""
+
+import os
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from tests.look.asking import Asker
+from tests.warm import Started
+from zfrepro.config import ROOT
+
+
+def start(*words: str) -> Started:
+    return Started(["zfrepro.look", "--no-browser", *words], ROOT, dict(os.environ))
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as opened:
+        port: int = opened.getsockname()[1]
+    return port
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_page_opens_and_ends(number: int, code: int) -> None:
+    port = free_port()
+    process = start("rendered_zfnet", "--port", str(port))
+    line = process.stdout.readline()
+    assert line.startswith(f"look at http://127.0.0.1:{port}/#network=rendered_zfnet ")
+    asker = Asker(f"http://127.0.0.1:{port}")
+    assert asker("api/networks").json[0]["id"] == "rendered_zfnet"
+    assert b"<title>Look inside" in asker("").content
+    process.send_signal(number)
+    _, err = process.communicate()
+    assert process.returncode == code
+    assert "Traceback" not in err
+
+
+def test_elsewhere_than_on_this_machine_the_address_bears_a_token() -> None:
+    port = free_port()
+    process = start("--host", "0.0.0.0", "--port", str(port))  # noqa: S104
+    address = process.stdout.readline().split()[2]
+    asker = Asker(f"http://127.0.0.1:{port}")
+    assert asker("api/networks").status == 403
+    token = address.partition("token=")[2]
+    assert asker("api/networks", token=token).status == 200
+    process.terminate()
+    process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["no_such_network"], "no_such_network is no file, no run's folder"),
+        (["--images", "no_such_folder"], "no_such_folder is no folder"),
+        (["--model", "tests.look.own_network:nothing"], "makes a int, and no nn.Module"),
+        (["--port", "0"], "'0' is no whole number of at least 1"),
+    ],
+)
+def test_what_cannot_be_shown_is_one_line(words: list[str], message: str) -> None:
+    process = start(*words)
+    out, err = process.communicate()
+    assert process.returncode
+    assert message in err.splitlines()[-1]
+    assert "Traceback" not in err
+    assert not out
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = start("--port", str(port))
+        _, err = process.communicate()
+    expected = f"error: port {port}: Address already in use; another one: --port {port + 1}"
+    assert err.splitlines()[-1] == expected
+
+
+def test_make_look_takes_a_port() -> None:
+    for words, expected in (([], "zfrepro.look \n"), (["PORT=8060"], "zfrepro.look --port 8060\n")):
+        said = subprocess.run(
+            ["make", "--dry-run", "--assume-old=.venv/.installed", "look", *words], cwd=ROOT,
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        assert said.endswith(expected)
