@@ -106,7 +106,7 @@ def test_a_map_and_what_it_comes_from(visit: Any) -> None:
     assert command.inner_text().endswith("rendered_zfnet --layer conv5 --maps 18")
     with page.expect_download() as download:
         page.get_by_role("link", name="SVG").click()
-    assert download.value.suggested_filename == "conv5-18.svg"
+    assert download.value.suggested_filename == "conv5-18-projection.svg"
 
 
 def test_a_click_on_a_pixel_projects_from_there(visit: Any) -> None:
