@@ -52,7 +52,7 @@ def compare(args: argparse.Namespace) -> str:
         ValueError: one of them cannot be read, or holds fewer than two pictures; a landmark lies
             outside its picture's crop; or there is no such layer.
     """
-    from zfrepro import files
+    from zfrepro import files, library
     from zfrepro.analysis import correspondence
     from zfrepro.analysis.chain import Chain
     from zfrepro.analysis.occlusion import PAPER_CROP, Square
@@ -61,7 +61,7 @@ def compare(args: argparse.Namespace) -> str:
     from zfrepro.report import correspondence as drawing
     from zfrepro.report.tables import markdown
     from zfrepro.training import inputs
-    from zfrepro.training.trained import centred, load
+    from zfrepro.training.trained import centred
 
     keep_freed_memory()
     marked = annotations.read_landmarks(args.landmarks)
@@ -70,7 +70,7 @@ def compare(args: argparse.Namespace) -> str:
     if len(marked) < 2:
         raise ValueError(f"{args.landmarks} holds one picture: pairs need at least two")
     contents = [picture.load(image) for image in marked]
-    trained = load(networks.shown(args.network))
+    trained = library.load(networks.shown(args.network)).trained
     arguments.warn_of_chance(trained, args.network)
     places = [
         annotations.in_crop(places, *content.size, trained.image_size, trained.crop, image)

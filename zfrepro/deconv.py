@@ -47,17 +47,18 @@ def project(
         ValueError: the image or the network cannot be read, it has no such layer or map; or `out`
             is a file of the user's own.
     """
+    from zfrepro import library
     from zfrepro.analysis.deconv import Deconvnet, strongest
     from zfrepro.data import picture
     from zfrepro.models.memory import keep_freed_memory
     from zfrepro.report import features as drawing
     from zfrepro.training import inputs
-    from zfrepro.training.trained import centred, load
+    from zfrepro.training.trained import centred
 
     keep_freed_memory()
     outputs.check(out, inputs=[image])
     content = picture.load(image)
-    trained = load(networks.shown(network))
+    trained = library.load(networks.shown(network)).trained
     arguments.warn_of_chance(trained, network)
     crop = picture.centre(
         picture.fitted(content, trained.image_size, trained.resize_filter), trained.crop

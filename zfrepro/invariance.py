@@ -53,14 +53,14 @@ def measure(args: argparse.Namespace) -> str:
     import pandas as pd
     import torch
 
-    from zfrepro import files
+    from zfrepro import files, library
     from zfrepro.analysis import invariance
     from zfrepro.analysis.chain import Chain
     from zfrepro.data import picture
     from zfrepro.models.memory import keep_freed_memory
     from zfrepro.report import invariance as drawing
     from zfrepro.training import inputs
-    from zfrepro.training.trained import centred, load
+    from zfrepro.training.trained import centred
 
     keep_freed_memory()
     out, pdf, csv = outputs.named(args.out, "invariance", ".png", ".pdf", ".csv")
@@ -70,7 +70,7 @@ def measure(args: argparse.Namespace) -> str:
     if len(words) != len(args.images):
         raise ValueError(f"{len(words)} classes of {len(args.images)} pictures: give one for each")
     contents = [picture.load(image) for image in args.images]
-    trained = load(networks.shown(args.network))
+    trained = library.load(networks.shown(args.network)).trained
     arguments.warn_of_chance(trained, args.network)
     chain = Chain(trained.net)
     wanted = invariance.transformations(

@@ -37,6 +37,7 @@ from zfrepro.analysis.responses import respond
 from zfrepro.data import picture
 from zfrepro.models.convnet import ConvNet
 from zfrepro.training import archive, inputs, states
+from zfrepro.training.checkpoints import SNAPSHOTS
 from zfrepro.training.trained import Trained, centred
 from zfrepro.training.trained import load as load_weights
 
@@ -96,6 +97,14 @@ class Network:
             sees = (field.size, field.stride) if field else (None, None)
             found[name] = Layer(name, maps, height, width, *sees)
         return found
+
+    @property
+    def run(self) -> Path | None:
+        """The folder of its run, if it is one's; of weights after an epoch too."""
+        if self.weights is None:
+            return None
+        folder = self.weights.parent
+        return folder.parent if folder.name == SNAPSHOTS else folder
 
     @property
     def crop(self) -> int:
@@ -226,8 +235,9 @@ def load(name: str | Path | Sequence[str], *, weights: str | None = None) -> Net
     """A network by the words of the command line, or one of your own.
 
     Args:
-        name: an experiment that has been trained, a run's folder, a weights.pt, a network that
-            comes with the project, "model=torchvision_alexnet" and the like; or
+        name: an experiment that has been trained, a run's folder, a weights.pt, the weights after
+            an epoch in its snapshots/, a network that comes with the project,
+            "model=torchvision_alexnet" and the like; or
             "package.module:factory", a function that returns a `Network` (see `wrap`) or an
             nn.Module, which is then given what torchvision's weights expect.
         weights: for `factory`, a file with a state dict; it is loaded with `weights_only=True`.
@@ -243,7 +253,10 @@ def load(name: str | Path | Sequence[str], *, weights: str | None = None) -> Net
     if colon and "=" not in words[0] and not Path(words[0]).exists():
         return _made(words[0], module, factory, weights)
     path = networks.weights_of(words)
-    return Network(" ".join(words), load_weights(path), weights=path)
+    if path.parent.name != SNAPSHOTS:
+        return Network(" ".join(words), load_weights(path), weights=path)
+    last = load(path.parent.parent)
+    return replace(copy_of(last, archive.read(path)), name=words[0], weights=path)
 
 
 def wrap(
@@ -573,8 +586,9 @@ def with_shuffled_weights(network: Network, seed: int, layer: str | None = None)
     (False, True)
     """
     generator = torch.Generator().manual_seed(seed)
-    steps = network.deconvnet.chain.steps
-    modules = [step.module for step in steps[: layer and network.deconvnet.chain.end(layer)]]
+    chain = network.deconvnet.chain
+    end = chain.end(layer) if layer else None
+    modules = [step.module for step in chain.steps[:end]]
     shuffled = [weights for module in modules if module for weights in module.parameters()]
     own = {id(weights) for weights in shuffled}
     kept = {id(each): each for each in network.trained.net.parameters() if id(each) not in own}

@@ -41,21 +41,21 @@ def occlude(args: argparse.Namespace) -> str:
     """
     import numpy as np
 
-    from zfrepro import files
+    from zfrepro import files, library
     from zfrepro.analysis import occlusion
     from zfrepro.analysis.deconv import Deconvnet
     from zfrepro.data import picture
     from zfrepro.models.memory import keep_freed_memory
     from zfrepro.report import occlusion as drawing
     from zfrepro.training import inputs
-    from zfrepro.training.trained import centred, load
+    from zfrepro.training.trained import centred
 
     keep_freed_memory()
     out, pdf, csv = outputs.named(args.out, f"{args.image.stem}.occlusion", ".png", ".pdf", ".csv")
     for path, sign in ((out, outputs.MARK), (pdf, outputs.MARK), (csv, "top,left,map,")):
         outputs.check(path, sign, [args.image])
     content = picture.load(args.image)
-    trained = load(networks.shown(args.network))
+    trained = library.load(networks.shown(args.network)).trained
     arguments.warn_of_chance(trained, args.network)
     square = occlusion.Square.of(trained.crop, side=args.side, stride=args.stride, value=args.grey)
     crops = picture.centre(inputs.prepared(trained, [content]), trained.crop)

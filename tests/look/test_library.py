@@ -14,7 +14,9 @@ from torchvision.transforms.v2 import functional as transforms
 from tests.look import own_network
 from zfrepro import library
 from zfrepro.config import ROOT
+from zfrepro.look.session import Session
 from zfrepro.look.sets import Folder, photographs
+from zfrepro.training import archive
 
 CAT = photographs()["cat"]
 
@@ -193,6 +195,17 @@ def test_weights_of_ones_own_are_loaded_by_name(tmp_path: Path) -> None:
     torch.save({"0.weight": torch.zeros(1)}, tmp_path / "foreign.pt")
     with pytest.raises(ValueError, match=r"foreign\.pt does not fit torchvision\.models:alexnet"):
         library.load(name, weights=str(tmp_path / "foreign.pt"))
+
+
+def test_weights_after_an_epoch_are_a_network(session: Session) -> None:
+    run = Path(session.names[-1])
+    early = library.load(run / "snapshots" / "epoch-00001.pt")
+    last = library.load(run)
+    state = archive.read(run / "snapshots" / "epoch-00001.pt")
+    assert torch.equal(early.trained.net.state_dict()["conv3.weight"], state["conv3.weight"])
+    assert not torch.equal(state["conv3.weight"], last.trained.net.state_dict()["conv3.weight"])
+    assert early.run == last.run == run
+    assert early.classes == ["one", "two", "three"]
 
 
 def test_a_picture_in_memory_is_that_of_its_file(network: library.Network) -> None:

@@ -11,10 +11,12 @@ from PIL import Image
 
 from tests.look.asking import Asker
 from tests.look.conftest import NETWORK, SHOWN, serve
+from tests.project import Project
 from zfrepro import library
+from zfrepro.data.store import PreparedSet
 from zfrepro.look import sets
-from zfrepro.look.session import Session
-from zfrepro.look.sets import Folder
+from zfrepro.look.session import Looked, Session, Work
+from zfrepro.look.sets import Folder, Validation
 from zfrepro.report import mosaic
 from zfrepro.training import archive
 
@@ -322,3 +324,20 @@ def test_a_map_through_its_training(asker: Asker, session: Session) -> None:
     assert table["strongest"].to_numpy() == pytest.approx(found["values"], rel=1e-4)
     every = asker("api/evolution.png", **at).pixels
     assert every.shape[0] > drawn.pixels.shape[0]
+
+
+def test_peaks_are_kept_and_made_anew_where_they_are_damaged(
+    prepared_project: Project, tmp_path: Path
+) -> None:
+    prepared = PreparedSet.open(prepared_project.root / "results" / "prepared" / "source")
+    network = library.load(OWN)
+    looked = Looked(Session([OWN], cache=tmp_path), network)
+    images = Validation(prepared)
+    expected = looked.worked_out(images, "val", Work(""))
+    (kept,) = tmp_path.glob("peaks-*.npz")
+    whole = kept.read_bytes()
+    for damaged in (whole[:200], whole[:200] + b"x" + whole[201:], b""):
+        kept.write_bytes(damaged)
+        found = looked.worked_out(images, "val", Work(""))
+        assert all(np.array_equal(found[layer], expected[layer]) for layer in expected)
+        assert kept.read_bytes() == whole

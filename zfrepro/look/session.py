@@ -5,6 +5,7 @@ comes too early is answered with how far it is.
 """
 
 import hashlib
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from PIL import Image
@@ -27,6 +29,9 @@ from zfrepro.training import archive
 
 KEPT = 4  # networks in memory; and four times as many images seen by each
 BEFORE_END = 300  # images of a set that each snapshot of a training is run on
+FOLDER = "folder"  # what stands for the digest of a folder's pictures
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -101,9 +106,9 @@ class Looked:
 
     @property
     def images_digest(self) -> str:
-        """What tells its set from others; "folder" for the user's own."""
+        """What tells its set from others."""
         images = self.images()
-        return images.digest if isinstance(images, Validation) else "folder"
+        return images.digest if isinstance(images, Validation) else FOLDER
 
     def peaks(self) -> dict[str, Picture]:
         """Of each layer the peak of every map in every image of the set.
@@ -121,21 +126,24 @@ class Looked:
         name = self.images_digest
         found = self.session.work(
             ("peaks", self.digest, name), f"{self.network.name} sees its {len(images)} images",
-            lambda work: self._peaks(images, name, work),
+            lambda work: self.worked_out(images, name, work),
         )  # fmt: skip
         return found.value  # type: ignore[return-value]
 
-    def _peaks(self, images: Images, name: str, work: Work) -> dict[str, Picture]:
+    def worked_out(self, images: Images, name: str, work: Work) -> dict[str, Picture]:
+        """As `peaks`, of the images that `name` tells from others; kept, but those of a folder."""
         path = self.session.cache / f"peaks-{self.digest}-{name[:16]}.npz"
-        if name != "folder" and path.is_file():
-            with suppress(OSError, ValueError), np.load(path) as kept:  # damaged: made anew
+        if name != FOLDER and path.is_file():
+            with suppress(OSError, ValueError, EOFError, BadZipFile), np.load(path) as kept:
                 return {layer: kept[layer] for layer in kept.files}
+            log.warning("%s is damaged: it is made anew", path)
         found = library.peaks(
             self.network, images, list(self.network.layers),
             progress=lambda done: work.progress(done, len(images)),
         )  # fmt: skip
-        with files.atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, **found)  # type: ignore[arg-type]
+        if name != FOLDER:
+            with files.atomic_path(path) as temporary, temporary.open("wb") as file:
+                np.savez(file, **found)  # type: ignore[arg-type]
         return found
 
     def moments(self, layer: str, number: int) -> list[Moment]:
@@ -185,9 +193,9 @@ class Looked:
     @cached_property
     def snapshots(self) -> dict[int, Path]:
         """Weights by epoch, as the training has kept them."""
-        if self.network.weights is None:
+        if self.network.run is None:
             return {}
-        kept = sorted(self.network.weights.parent.glob("snapshots/epoch-*.pt"))
+        kept = sorted(self.network.run.glob("snapshots/epoch-*.pt"))
         return {int(path.stem.removeprefix("epoch-")): path for path in kept}
 
     def control(self, seed: int, layer: str) -> "Looked":

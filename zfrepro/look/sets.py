@@ -106,9 +106,9 @@ def pictures_in(folder: Path) -> list[Path]:
 
 def prepared(network: Network) -> PreparedSet | None:
     """The images that a network was trained on, if they stand on this machine."""
-    if network.weights is None:
+    if network.run is None:
         return None
-    recipe = network.weights.with_name("run.json")
+    recipe = network.run / "run.json"
     digest = json.loads(recipe.read_text())["data"]["digest"] if recipe.is_file() else None
     for folder, manifest in networks.prepared_sets():
         if digest and manifest.get("digest") == digest:
@@ -121,7 +121,7 @@ def rendered(network: Network) -> PreparedSet | None:
 
     With the fewest training images: those decide nothing of the others.
     """
-    recipe = network.weights and network.weights.with_name("config.yaml")
+    recipe = network.run and network.run / "config.yaml"
     if not recipe or not recipe.is_file():
         return None
     cfg = config.load(recipe)

@@ -47,7 +47,9 @@ def params(config: Config, recipe: Config | None = None) -> dict[str, str]:
     """
     layers = {name: each for name, each in config["model"]["layers"].items() if each}
     sizes = [str(each.get("maps", each.get("units"))) for each in layers.values()]
-    found = {"ablated": ", ".join(each for each in LAYERS if each not in layers) or "nothing"}
+    found: dict[str, object] = {
+        "ablated": ", ".join(each for each in LAYERS if each not in layers) or "nothing"
+    }
     found["architecture"] = "-".join(sizes[:-1])
     found |= {name: _at(config, key) for name, key in PARAMS.items()}
     found |= {name: recipe[name] for name in MEASURED if name in recipe} if recipe else {}
