@@ -80,6 +80,7 @@ def test_make_look_takes_a_port() -> None:
     for words, expected in (([], "zfrepro.look \n"), (["PORT=8060"], "zfrepro.look --port 8060\n")):
         said = subprocess.run(
             ["make", "--dry-run", "--assume-old=.venv/.installed", "look", *words], cwd=ROOT,
+            env={key: value for key, value in os.environ.items() if not key.startswith("MAKE")},
             capture_output=True, text=True, check=True,
         ).stdout  # fmt: skip
         assert said.endswith(expected)
