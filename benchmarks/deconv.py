@@ -24,9 +24,9 @@ from pytorchcv.model_provider import get_model
 from torch import Tensor, nn
 
 from zfrepro import config
-from zfrepro.analysis.deconv import Deconvnet, Picks, strongest
-from zfrepro.analysis.strongest import strongest as strongest_pass
 from zfrepro.files import write_json
+from zfrepro.interp.deconv import Deconvnet, Picks, strongest
+from zfrepro.interp.top_activations import strongest as strongest_pass
 from zfrepro.models.convnet import ConvNet, build
 from zfrepro.models.memory import keep_freed_memory
 

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from zfrepro import config
-from zfrepro.analysis.chain import Chain
-from zfrepro.analysis.strongest import Ints, collect
 from zfrepro.files import write_json
+from zfrepro.interp.chain import Chain
+from zfrepro.interp.top_activations import Ints, collect
 from zfrepro.models.convnet import build
 from zfrepro.models.memory import keep_freed_memory
 

@@ -22,10 +22,10 @@ from pytorchcv.model_provider import get_model
 from torch import Tensor, nn
 
 from benchmarks.deconv import CROP, network, seconds
-from zfrepro.analysis.chain import Chain
-from zfrepro.analysis.occlusion import Occluded, Square, occlude
-from zfrepro.analysis.responses import respond
+from zfrepro.elements.occlusion.measure import Occluded, Square, occlude
 from zfrepro.files import write_json
+from zfrepro.interp.chain import Chain
+from zfrepro.interp.responses import respond
 from zfrepro.models.memory import keep_freed_memory
 
 SQUARE = Square(side=32, stride=8, value=128.0)

@@ -6,7 +6,8 @@ import pandas as pd
 
 from zfrepro import config, files
 from zfrepro.config import Config
-from zfrepro.report import figure9, tables, transfer
+from zfrepro.render import tables
+from zfrepro.report import figure9, transfer
 
 RESULTS = config.ROOT / "results"
 FIGURE = RESULTS / "figures" / "figure9"

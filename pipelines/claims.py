@@ -10,9 +10,8 @@ import pandas as pd
 
 from pipelines._stage import shell
 from zfrepro import config, files
-from zfrepro.report import claims, claims_text, forest
-from zfrepro.report.evidence import MEASURES
-from zfrepro.report.results import Results
+from zfrepro.claims import forest, judge, text
+from zfrepro.results import Results
 
 RESULTS = config.ROOT / "results"
 OUT = RESULTS / "report"
@@ -22,11 +21,11 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     with shell():
         profile = config.load(config.CONFIGS / "tab3_zfnet.yaml")["profile"]
-        judged = claims.judge_all(MEASURES, Results(RESULTS, profile))
-        document = claims.document(profile, judged)
+        judged = judge.judge_all(Results(RESULTS), profile)
+        document = judge.document(profile, judged)
         write(document)
-    print(claims_text.terminal(document["claims"]))
-    print(claims_text.tally(document["claims"]))
+    print(text.terminal(document["claims"]))
+    print(text.tally(document["claims"]))
 
 
 def write(document: dict[str, Any]) -> None:
@@ -35,8 +34,8 @@ def write(document: dict[str, Any]) -> None:
     with files.atomic_path(OUT / "claims.csv") as path:
         flat = [{key: _cell(value) for key, value in each.items()} for each in entries]
         pd.DataFrame(flat).to_csv(path, index=False)
-    files.atomic_write(OUT / "claims.md", claims_text.page(profile, entries))
-    title = f"The paper's claims at profile {profile}: {claims_text.tally(entries)}"
+    files.atomic_write(OUT / "claims.md", text.page(profile, entries))
+    title = f"The paper's claims at profile {profile}: {text.tally(entries)}"
     forest.draw(entries, OUT / "claims.png", title)
 
 

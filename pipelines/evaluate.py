@@ -23,7 +23,8 @@ from zfrepro.data.naive import naive_errors
 from zfrepro.data.store import PreparedSet
 from zfrepro.evaluate import evaluated
 from zfrepro.models.memory import keep_freed_memory
-from zfrepro.report import confusion, tables
+from zfrepro.render import tables
+from zfrepro.report import confusion
 from zfrepro.training import predictions
 from zfrepro.workers import shared_map
 

@@ -19,8 +19,8 @@ from zfrepro.config import Config
 from zfrepro.cores import cores
 from zfrepro.data.store import ABSENT, PreparedSet, Split
 from zfrepro.fingerprint import fingerprint
+from zfrepro.render.tables import markdown
 from zfrepro.report import overlap as drawing
-from zfrepro.report.tables import markdown
 from zfrepro.transfer import excluded
 from zfrepro.transfer.overlap import Rule, collect, read, shared
 

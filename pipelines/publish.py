@@ -1,8 +1,8 @@
 """Stage `publish`: files in MLflow what is not there, or not whole: trainings, figures, tables,
 folds and the verdicts on the paper's claims.
 
-Writes results/published.json: fingerprint and MLflow run of each. A store that does not answer
-fails the stage, so the next `dvc repro` tries again.
+Writes results/published.json: fingerprint and MLflow run of each. A store that does not answer is a
+warning: claims and page stand for themselves, and the next `dvc repro publish` files what lacks.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from zfrepro.tracking import (
 RESULTS = config.ROOT / "results"
 RUNS = RESULTS / "runs"
 ERRORS = RESULTS / "errors"  # of stage `evaluate`
+PUBLISHED = RESULTS / "published.json"
 CLAIMS = RESULTS / "report" / "claims.json"
 
 
@@ -44,9 +45,13 @@ def main() -> None:
     except (RecordError, DatabaseError, config.ConfigError) as error:
         sys.exit(f"error: {error}")
     except Exception as error:
-        sys.exit(
-            f"error: the tracking store took not every run, `dvc repro publish` goes on: {error}"
-        )
+        print(
+            "warning: the tracking store took not every run, `dvc repro publish` goes on: "
+            f"{files.reason(error)}", file=sys.stderr,
+        )  # fmt: skip
+        known = PUBLISHED.read_text(encoding="utf-8") if PUBLISHED.is_file() else "{}\n"
+        files.atomic_write(PUBLISHED, known)
+        return
     for run in published:
         print(f"{run.experiment:32} {run.action:10} {run.run_id}")
     if registered:
@@ -54,7 +59,7 @@ def main() -> None:
     runs = {
         run.experiment: {"fingerprint": run.fingerprint, "run_id": run.run_id} for run in published
     }
-    files.write_json(config.ROOT / "results" / "published.json", runs)
+    files.write_json(PUBLISHED, runs)
 
 
 def _record(name: str) -> Record:

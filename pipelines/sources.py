@@ -1,26 +1,35 @@
 """Stage `sources`: what each stage's code means, so that an edit makes anew just what runs it.
 
-Writes results/sources/<stage>.json, the digest of each source file that the stage's module imports,
+Writes results/sources/<stage>.json, the digest of each source file that the stage's modules import,
 near or far. Comments and docstrings do not count, as they do not in a run's fingerprint.
 """
 
 import argparse
 
-from zfrepro import config, files, fingerprint
+from zfrepro import config, elements, files, fingerprint
 
 OUT = config.ROOT / "results" / "sources"
 
 
-def stages() -> list[str]:
-    """All others: modules of this package."""
-    modules = (path.stem for path in (config.ROOT / "pipelines").glob("[!_]*.py"))
-    return sorted(set(modules) - {"sources"})
+SHOWS = ("report", "publish")  # stages that show what elements say of themselves
+
+
+def stages() -> dict[str, tuple[str, ...]]:
+    """All others, and their modules: those of this package, and each element's."""
+    paths = (config.ROOT / "pipelines").glob("[!_]*.py")
+    found: dict[str, tuple[str, ...]] = {p.stem: (f"pipelines.{p.stem}",) for p in paths}
+    told = tuple(each.modules[0] for each in elements.every())
+    found |= {name: (*found[name], *told) for name in SHOWS}
+    runner = found.pop("element")
+    found |= {each.stage: (*runner, *each.modules) for each in elements.every()}
+    del found["sources"]
+    return dict(sorted(found.items()))
 
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
-    for name in stages():
-        files.write_json(OUT / f"{name}.json", fingerprint.digests(f"pipelines.{name}"))
+    for name, modules in stages().items():
+        files.write_json(OUT / f"{name}.json", fingerprint.digests(*modules))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Stage `tables`: tables 2 to 7 of the paper, ours beside the published, from stored results.
 
-Writes results/tables/table<N>.{csv,md,png}, the ensembles' predictions, in results/ensembles/, and
-figure 9, which draws table 5 as a curve.
+Writes results/tables/table<N>.{csv,md,png}; measures.json, what claims about them rest on; the
+ensembles' predictions, in results/ensembles/; and figure 9, which draws table 5 as a curve.
 """
 
 import argparse
@@ -11,8 +11,12 @@ import shutil
 from pipelines import _transfer_tables
 from pipelines._stage import shell
 from zfrepro import config
-from zfrepro.report import networks, tables
+from zfrepro.outcome import MEASURES, write_measures
+from zfrepro.render import tables
+from zfrepro.report import networks
+from zfrepro.report.measures import of_tables
 from zfrepro.report.networks import TEST5, TOP1, TOP5, TRAIN
+from zfrepro.results import Results
 
 RESULTS = config.ROOT / "results"
 NOTE = (
@@ -67,6 +71,7 @@ def run() -> None:
         )
         print(f"{title}\n\n{path.with_suffix('.md').read_text(encoding='utf-8')}")
     _transfer_tables.write(config.load(config.CONFIGS / "transfer.yaml"))
+    write_measures(RESULTS / "tables" / MEASURES, of_tables(Results(RESULTS)))
 
 
 def _caution() -> str:

@@ -16,7 +16,7 @@ from torchvision.models import AlexNet_Weights
 from tests import published_nets
 from tests.run_folders import save_weights
 from zfrepro import config, correspondence, deconv, invariance, occlusion
-from zfrepro.report import style
+from zfrepro.render import style
 
 LANDMARKS = "image,right_eye_x,right_eye_y,tail_x,tail_y\n"
 

@@ -12,8 +12,7 @@ import torch
 
 from pipelines import _figures, correspondence, invariance, occlusion
 from tests.project import Project
-from zfrepro import config
-from zfrepro.analysis import bootstrap
+from zfrepro import config, stats
 from zfrepro.data.store import PreparedSet, seal
 from zfrepro.models.convnet import build
 from zfrepro.training import trained
@@ -167,4 +166,4 @@ def test_images_of_another_size_are_refused(stage: ModuleType, results: Path) ->
 
 def test_a_verdict_follows_the_interval() -> None:
     for low, high, word in ((0.1, 0.3, "as in"), (-0.3, -0.1, "other way"), (-1, 1, "not shown")):
-        assert word in _figures.verdict("It holds", bootstrap.Interval(0.2, low, high))
+        assert word in _figures.verdict("It holds", stats.Interval(0.2, low, high))

@@ -88,7 +88,7 @@ def natural(text: str) -> int:
 def warn_of_chance(trained: "Trained", network: Sequence[str]) -> None:
     """Says on the terminal and in the figures' titles where a network has learned nothing."""
     if trained.at_chance:
-        from zfrepro.report import style  # noqa: PLC0415  seconds, and seldom needed
+        from zfrepro.render import style  # noqa: PLC0415  seconds, and seldom needed
         from zfrepro.training.trained import AT_CHANCE  # noqa: PLC0415
 
         words = f"{' '.join(network) or networks.SHOWN} {AT_CHANCE}"

@@ -17,8 +17,8 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from zfrepro import paper, schema
-from zfrepro.schema import check, keys
+from zfrepro import keys, paper, schema
+from zfrepro.schema import check
 from zfrepro.schema.check import checked, explain
 from zfrepro.seeds import member_seed
 

@@ -53,13 +53,13 @@ def compare(args: argparse.Namespace) -> str:
             outside its picture's crop; or there is no such layer.
     """
     from zfrepro import files, library
-    from zfrepro.analysis import correspondence
-    from zfrepro.analysis.chain import Chain
-    from zfrepro.analysis.occlusion import PAPER_CROP, Square
     from zfrepro.data import annotations, picture
+    from zfrepro.elements.correspondence import measure as correspondence
+    from zfrepro.elements.correspondence import plot as drawing
+    from zfrepro.elements.occlusion.measure import PAPER_CROP, Square
+    from zfrepro.interp.chain import Chain
     from zfrepro.models.memory import keep_freed_memory
-    from zfrepro.report import correspondence as drawing
-    from zfrepro.report.tables import markdown
+    from zfrepro.render.tables import markdown
     from zfrepro.training import inputs
     from zfrepro.training.trained import centred
 

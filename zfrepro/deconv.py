@@ -48,10 +48,10 @@ def project(
             is a file of the user's own.
     """
     from zfrepro import library
-    from zfrepro.analysis.deconv import Deconvnet, strongest
     from zfrepro.data import picture
+    from zfrepro.elements.features import plot as drawing
+    from zfrepro.interp.deconv import Deconvnet, strongest
     from zfrepro.models.memory import keep_freed_memory
-    from zfrepro.report import features as drawing
     from zfrepro.training import inputs
     from zfrepro.training.trained import centred
 

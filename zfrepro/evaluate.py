@@ -190,6 +190,7 @@ def _errors(paths: Sequence[Path]) -> list[str]:
     """The mean top-1 error of predictions on the same images, and of six classes or more top-5."""
     import numpy as np
 
+    from zfrepro import stats
     from zfrepro.training import predictions
 
     lines = []
@@ -197,9 +198,9 @@ def _errors(paths: Sequence[Path]) -> list[str]:
         if not predictions.says_something(paths[0], at):
             continue
         shares = np.mean([predictions.wrong(path, at) for path in paths], axis=0)
-        found = predictions.interval(shares)
+        found = stats.bootstrap_shares(shares)
         lines.append(
-            f"  top-{at} error {found.error:6.2f} %   95 % interval "
+            f"  top-{at} error {found.mean:6.2f} %   95 % interval "
             f"{found.low:.2f} to {found.high:.2f}"
         )
     if all(map(predictions.knows_nothing, paths)):

@@ -54,11 +54,11 @@ def measure(args: argparse.Namespace) -> str:
     import torch
 
     from zfrepro import files, library
-    from zfrepro.analysis import invariance
-    from zfrepro.analysis.chain import Chain
     from zfrepro.data import picture
+    from zfrepro.elements.invariance import measure as invariance
+    from zfrepro.elements.invariance import plot as drawing
+    from zfrepro.interp.chain import Chain
     from zfrepro.models.memory import keep_freed_memory
-    from zfrepro.report import invariance as drawing
     from zfrepro.training import inputs
     from zfrepro.training.trained import centred
 

@@ -30,11 +30,12 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from zfrepro import networks
-from zfrepro.analysis import invariance, occlusion
-from zfrepro.analysis.deconv import Deconvnet, Picks, Projections, Seen, strongest
-from zfrepro.analysis.features import windows_of
-from zfrepro.analysis.responses import respond
 from zfrepro.data import picture
+from zfrepro.elements.features.measure import windows_of
+from zfrepro.elements.invariance import measure as invariance
+from zfrepro.elements.occlusion import measure as occlusion
+from zfrepro.interp.deconv import Deconvnet, Picks, Projections, Seen, strongest
+from zfrepro.interp.responses import respond
 from zfrepro.models.convnet import ConvNet
 from zfrepro.training import archive, inputs, states
 from zfrepro.training.checkpoints import SNAPSHOTS

@@ -42,11 +42,11 @@ def occlude(args: argparse.Namespace) -> str:
     import numpy as np
 
     from zfrepro import files, library
-    from zfrepro.analysis import occlusion
-    from zfrepro.analysis.deconv import Deconvnet
     from zfrepro.data import picture
+    from zfrepro.elements.occlusion import measure as occlusion
+    from zfrepro.elements.occlusion import plot as drawing
+    from zfrepro.interp.deconv import Deconvnet
     from zfrepro.models.memory import keep_freed_memory
-    from zfrepro.report import occlusion as drawing
     from zfrepro.training import inputs
     from zfrepro.training.trained import centred
 

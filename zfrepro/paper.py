@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TABLES = Path(__file__).parent / "paper_tables"
+TITLES = {  # of the tables
+    "table1": "Parts that mean the same in different faces",
+    "table2": "Single networks and ensembles",
+    "table3": "Layers removed and resized",
+    "table4": "Features at work on Caltech-101",
+    "table5": "Features at work on Caltech-256",
+    "table6": "Features at work on PASCAL VOC 2012",
+    "table7": "What the features of each layer are worth",
+}
 
 
 def published(table: str, row: str, column: str) -> float | None:

@@ -6,7 +6,7 @@
 import textwrap
 
 from zfrepro import schema
-from zfrepro.schema.keys import options
+from zfrepro.keys import options
 
 OPTIONS = {  # Hydra's
     "--cfg job --resolve": "show the whole configuration",

@@ -13,13 +13,13 @@ from mutations import damaged, outcome
 
 from pipelines import _transfer
 from tests import run_folders
-from tests.analysis import test_strongest as few
+from tests.interp import test_top_activations as few
 from zfrepro import config, evaluate, files, runs
-from zfrepro.analysis import strongest
-from zfrepro.analysis.chain import Chain
 from zfrepro.cost.images import stand_in
 from zfrepro.data import prepare
 from zfrepro.data.store import PreparedSet
+from zfrepro.interp import top_activations
+from zfrepro.interp.chain import Chain
 from zfrepro.models.convnet import build
 from zfrepro.training import archive, checkpoints
 from zfrepro.training.trained import Trained, load
@@ -166,7 +166,9 @@ def test_what_figures_keep(faults: "Faults", tmp_path: Path) -> None:
     chain, path = Chain(few.net()), tmp_path / "000000000.parquet.gz"
 
     def read() -> str:
-        found = strongest.collect(chain, few.LAYERS, 20, few.pixels, tmp_path, batch=10, part=10)
+        found = top_activations.collect(
+            chain, few.LAYERS, 20, few.pixels, tmp_path, batch=10, part=10
+        )
         return digest(found.to_csv())
 
     read()

@@ -8,17 +8,21 @@ import pytest
 import torch
 from torch import nn
 
-from tests.analysis.networks import CLASSES, CROP, NETWORKS, images, zf_like
+from tests.interp.networks import CLASSES, CROP, NETWORKS, images, zf_like
 from tests.training.conftest import TinySet
-from zfrepro.analysis import correspondence, evolution, features, invariance, strongest
-from zfrepro.analysis.chain import Chain
-from zfrepro.analysis.deconv import Deconvnet
-from zfrepro.analysis.deconv import strongest as peaks
-from zfrepro.analysis.invariance import Transformation
-from zfrepro.analysis.occlusion import Square, occlude
 from zfrepro.data.annotations import Point
 from zfrepro.data.crops import subtract_mean, ten_crops
 from zfrepro.devices import device_of
+from zfrepro.elements.correspondence import measure as correspondence
+from zfrepro.elements.evolution import measure as evolution
+from zfrepro.elements.features import measure as features
+from zfrepro.elements.invariance import measure as invariance
+from zfrepro.elements.invariance.measure import Transformation
+from zfrepro.elements.occlusion.measure import Square, occlude
+from zfrepro.interp import top_activations
+from zfrepro.interp.chain import Chain
+from zfrepro.interp.deconv import Deconvnet
+from zfrepro.interp.deconv import strongest as peaks
 from zfrepro.models.normalisation import LocalContrastNorm, LocalResponseNorm
 from zfrepro.training.trained import Trained, centred, probabilities, views
 
@@ -44,14 +48,14 @@ def fixed(device: torch.device, make: Callable[[], nn.Sequential]) -> Any:
 def best(device: torch.device, make: Callable[[], nn.Sequential]) -> Any:
     chain, pixels = Chain(make().to(device)), images(20).to(device)
     parts = [(np.arange(i, i + 5), pixels[i : i + 5]) for i in range(0, 20, 5)]
-    table = strongest.to_table(strongest.strongest(chain, ["conv1", "conv5"], parts))
-    return [table[column].to_numpy() for column in strongest.COLUMNS if column != "layer"]
+    table = top_activations.to_table(top_activations.strongest(chain, ["conv1", "conv5"], parts))
+    return [table[column].to_numpy() for column in top_activations.COLUMNS if column != "layer"]
 
 
 def panels(device: torch.device, make: Callable[[], nn.Sequential]) -> Any:
     deconvnet, pixels = Deconvnet(make().to(device)), images(20).to(device)
-    table = strongest.to_table(
-        strongest.strongest(deconvnet.chain, ["conv5"], [(np.arange(20), pixels)])
+    table = top_activations.to_table(
+        top_activations.strongest(deconvnet.chain, ["conv5"], [(np.arange(20), pixels)])
     )
     found = features.panels(
         deconvnet, table, "conv5", [0, 3],

@@ -15,7 +15,7 @@ from tests.browser import violations
 from tests.look.conftest import NETWORK
 from zfrepro import library
 from zfrepro.look import sets
-from zfrepro.report import mosaic
+from zfrepro.render import mosaic
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

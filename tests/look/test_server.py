@@ -17,7 +17,7 @@ from zfrepro.data.store import PreparedSet
 from zfrepro.look import sets
 from zfrepro.look.session import Looked, Session, Work
 from zfrepro.look.sets import Folder, Validation
-from zfrepro.report import mosaic
+from zfrepro.render import mosaic
 from zfrepro.training import archive
 
 AT = {"network": NETWORK, "image": "sample:cat", "layer": "conv5", "map": 41}

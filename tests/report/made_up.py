@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zfrepro.report.evidence.trainings import ALEXNETS
+from zfrepro.report.measures.trainings import ALEXNETS
 from zfrepro.report.networks import FIVE, WIDE
 
 PROFILE = "miniature"

@@ -9,14 +9,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from zfrepro.report.measures.reading import Results
 
 from pipelines import __main__ as pipelines
 from tests.report.made_up import PROFILE, write_results
 from zfrepro import paper
-from zfrepro.report import claims, claims_text, forest, readme
-from zfrepro.report.claims import Claim, Judged
-from zfrepro.report.evidence import MEASURES
-from zfrepro.report.results import Results
+from zfrepro.claims import forest
+from zfrepro.claims import judge as claims
+from zfrepro.claims import text as claims_text
+from zfrepro.claims.judge import Claim, Judged
+from zfrepro.report import readme
+from zfrepro.report.measures import MEASURES
 
 ENDS = {"effect": -12.3, "low": -45.6, "high": 78.9}
 CLAIMS = {claim.id: claim for claim in claims.load()}

@@ -14,7 +14,7 @@ from tests.report.studies import ZFNET, write_study
 from zfrepro.report import __main__ as command
 from zfrepro.report import compare
 from zfrepro.report.compare import BEYOND, GONE, NEW, OPEN, SAME, WITHIN, Change, Report, Value
-from zfrepro.report.page.study import ReportError
+from zfrepro.results import ResultsError
 
 
 def value(number: float, low: float | None = None, high: float | None = None) -> Value:
@@ -116,7 +116,7 @@ def test_errors_name_the_file(
     with pytest.raises(SystemExit, match=r"^error: no report in .*numbers\.csv"):
         command.main()
     (tmp_path / "numbers.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(ReportError, match=r"numbers\.csv is no list of numbers .*'element'"):
+    with pytest.raises(ResultsError, match=r"numbers\.csv is no list of numbers .*'element'"):
         _ = Report(tmp_path).numbers
 
 

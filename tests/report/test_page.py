@@ -20,7 +20,7 @@ from zfrepro import paper
 from zfrepro.fingerprint import _source
 from zfrepro.report.page import claims, others, template
 from zfrepro.report.page.build import Page, build
-from zfrepro.report.page.study import ReportError
+from zfrepro.results import ResultsError
 
 VOID = {"meta", "link", "img", "br", "line", "circle", "rect", "hr"}
 STAGES = pipelines.read()["stages"]
@@ -282,7 +282,7 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
         ('{"claims": [{"verdict": "maybe"}]}', "verdict 'maybe'"),
     ):
         path.write_text(text)
-        with pytest.raises(ReportError, match=message):
+        with pytest.raises(ResultsError, match=message):
             build(results)
 
 

@@ -12,7 +12,7 @@ from tests.report.test_page import Reader
 from zfrepro import config, files
 from zfrepro.data.store import PreparedSet
 from zfrepro.models.convnet import build as build_net
-from zfrepro.report import tables
+from zfrepro.render import tables
 from zfrepro.report.networks import TOP1, TOP5, TRAIN, Networks, Row
 from zfrepro.report.page.build import build
 from zfrepro.training import evaluation, trained

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from tests.run_folders import epochs, run_config
-from zfrepro.report import architecture, style
-from zfrepro.report.style import plt
+from zfrepro.elements.architecture import plot as architecture
+from zfrepro.render import style
+from zfrepro.render.style import plt
 from zfrepro.tracking.curves import draw
 
 NAME = r"costs $\nothing and 5$ more_{"  # no formula that matplotlib can read

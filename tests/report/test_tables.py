@@ -3,7 +3,7 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from zfrepro.report import tables
+from zfrepro.render import tables
 
 TABLE = pd.DataFrame(
     {"row": ["a", "naive"], "seed": [0, None], "ours": [12.34, 90.0], "paper": [38.4, None]}

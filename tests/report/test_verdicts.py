@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from zfrepro.analysis.bootstrap import Interval
-from zfrepro.report.verdicts import Part, Rule, UntestedError, only
+from zfrepro.claims.rules import Part, Rule, UntestedError, only
+from zfrepro.stats import Interval
 
 NONE = float("nan")
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from zfrepro import config
-from zfrepro.schema import keys
+from zfrepro import config, keys
 
 HEAD = "# @package _global_\nname: mine\npaper: {table: table3, row: tab3_zfnet}\n"
 EXPERIMENT = r"conf/experiment/mine\.yaml"

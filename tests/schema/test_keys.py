@@ -10,7 +10,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from zfrepro import config, schema
-from zfrepro.schema.keys import FLAG, Limits, metadata, show, walk
+from zfrepro.keys import FLAG, Limits, metadata, show, walk
 
 ZFNET = "+experiment=tab3_zfnet"
 # where the keys of each kind of images stand, in the profile that has them

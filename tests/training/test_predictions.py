@@ -75,23 +75,6 @@ def test_members_must_be_of_the_same_images(tmp_path: Path) -> None:
     assert not (tmp_path / "all.parquet").exists()
 
 
-def test_the_interval_is_that_of_resampled_images() -> None:
-    rng = np.random.default_rng(1)
-    shares = rng.integers(0, 6, size=400) / 5  # five nets averaged
-    found = predictions.interval(shares)
-    drawn = [100 * rng.choice(shares, 400).mean() for _ in range(4000)]
-    assert found.error == pytest.approx(100 * shares.mean())
-    np.testing.assert_allclose([found.low, found.high], np.percentile(drawn, [2.5, 97.5]), atol=0.4)
-
-
-def test_the_interval_narrows_with_images_and_covers() -> None:
-    few, many = (predictions.interval(np.arange(n) % 10 == 0) for n in (100, 10_000))
-    assert few.error == many.error == pytest.approx(10)
-    assert many.high - many.low == pytest.approx((few.high - few.low) / 10, rel=0.1)
-    certain = predictions.interval(np.zeros(50))
-    assert (certain.error, certain.low, certain.high) == (0, 0, 0)
-
-
 @pytest.mark.parametrize(("classes", "top5"), [(5, False), (6, True)])
 def test_five_classes_have_no_top5(tmp_path: Path, classes: int, top5: bool) -> None:
     path, labels = tmp_path / "few.parquet", np.arange(60) % classes

@@ -9,8 +9,8 @@ import torch
 
 from tests.transfer import target_sets
 from zfrepro import config
-from zfrepro.analysis.chain import Chain, ChainError
 from zfrepro.data.store import PreparedSet, Split
+from zfrepro.interp.chain import Chain, ChainError
 from zfrepro.models.convnet import build
 from zfrepro.training.trained import Trained
 from zfrepro.transfer import features

@@ -6,32 +6,20 @@ long that takes is up to the machine (`zfrepro.cost.stages`).
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import ceil, prod
 from typing import Any, NamedTuple
 
-from zfrepro.analysis.invariance import KINDS, transformations
-from zfrepro.analysis.occlusion import Square
-from zfrepro.analysis.strongest import COUNT
+from zfrepro import elements
 from zfrepro.cost.counts import FLOAT, Net
 from zfrepro.data.sources.published import Size
+from zfrepro.elements.base import Element, Passes
 from zfrepro.transfer.classifiers import PARTS
 
-PROJECTION = 2  # passes: the way up through the window and the way down
-FIXED = 32  # maps of a layer that stage `evolution` follows through its snapshots
-RERUN = 0.31  # of a pass, for a place of the square: `make bench`, "ours / whole images"
-LANDMARKS = 3  # of a face: two eyes and a nose
 EVALUATIONS = 130  # of loss and gradient until L-BFGS is content: 101 to 159 in the miniature
 SEEN_BY = ("conv", "fc", "flatten")  # what begins the layer above, which sees a layer's feature
 
 Config = Mapping[str, Any]
-
-
-class Passes(NamedTuple):
-    """Images that an experiment's network sees, as far as the last of `layers`; if none, whole."""
-
-    network: str
-    images: float
-    layers: Sequence[str] = ()
 
 
 class Retraining(NamedTuple):
@@ -92,7 +80,7 @@ class Known:
         return int(self.networks[network]["crop"])
 
     def sample(self, settings: Config) -> int:
-        """As `pipelines._figures.sample` draws them."""
+        """As `Context.sample` of an element draws them."""
         return min(int(settings["images"]), max(self.sizes.split(settings["split"]) // 4, 5))
 
 
@@ -104,74 +92,6 @@ def overlap(known: Known) -> Demand:
     if not others:
         return Demand()
     return Demand(thumbnails=train + others, products=2.0 * train * others * side**2)
-
-
-def features(known: Known) -> Demand:
-    """All images once, and the strongest of some maps projected."""
-    mine = known.analysis["features"]
-    shown = COUNT * sum(mine["maps"].values())
-    return Demand([
-        Passes(mine["network"], known.sizes.split(mine["split"])),
-        Passes(mine["network"], PROJECTION * shown, list(mine["maps"])),
-    ])  # fmt: skip
-
-
-def atlas(known: Known) -> Demand:
-    """The strongest images of every map projected."""
-    mine = known.analysis["atlas"]
-    net = known.nets[mine["network"]]
-    maps = sum(
-        row.outputs[0] for row in net.rows if row.kind == "conv" and row.layer in mine["layers"]
-    )
-    return Demand([Passes(mine["network"], PROJECTION * COUNT * maps, mine["layers"])])
-
-
-def evolution(known: Known) -> Demand:
-    """All images once for each snapshot of each network."""
-    mine = known.analysis["evolution"]
-    images, layers = known.sizes.split(mine["split"]), mine["layers"]
-    passes = []
-    for network in (mine["network"], *mine["others"]):
-        snapshots = len(known.networks[network]["training"]["snapshots"])
-        projected = PROJECTION * FIXED * len(layers) * (snapshots + 1)
-        passes.append(Passes(network, snapshots * (images + projected), layers))
-    return Demand(passes)
-
-
-def architecture(known: Known) -> Demand:
-    """All images once for each network, as far as layer 2."""
-    mine = known.analysis["architecture"]
-    images = known.sizes.split(mine["split"])
-    networks = [name for kind in ("unclipped", "alexnet", "zfnet") for name in mine[kind]]
-    return Demand([Passes(network, images, ["conv2"]) for network in networks])
-
-
-def invariance(known: Known) -> Demand:
-    """Some images in all positions."""
-    mine = known.analysis["invariance"]
-    wanted = {kind: mine[kind] for kind in KINDS}
-    count = 1 + len(transformations(known.crop(mine["network"]), **wanted))
-    return _each(mine, known.sample(mine) * count)
-
-
-def occlusion(known: Known) -> Demand:
-    """Some images with the square in all places; finer for those that are shown."""
-    mine = known.analysis["occlusion"]
-    crop, network = known.crop(mine["network"]), mine["network"]
-
-    def places(stride: int) -> int:
-        return len(Square.of(crop, stride=stride, **mine["square"]).starts(crop)) ** 2
-
-    shown = Passes(network, mine["shown"] * RERUN * places(mine["stride"]))
-    return _each(mine, known.sample(mine) * (1 + RERUN * places(mine["scored_stride"]))) + Demand(
-        [shown]
-    )
-
-
-def correspondence(known: Known) -> Demand:
-    """Some faces, as they are and with each part or place covered."""
-    mine = known.analysis["correspondence"]
-    return _each(mine, known.sample(mine) * (1 + LANDMARKS + mine["draws"]))
 
 
 def transfer(known: Known, name: str) -> Demand:
@@ -205,6 +125,11 @@ def probe(known: Known) -> Demand:
     return demand
 
 
+def of_element(element: Element, known: Known) -> Demand:
+    """What its networks see."""
+    return Demand(list(element.passes(known.analysis[element.stage], known)))
+
+
 def nothing(_: Known) -> Demand:
     """Reads and writes a few files."""
     return Demand()
@@ -215,13 +140,7 @@ DEMANDS: Mapping[str, Callable[..., Demand]] = {
     "resolve": nothing,
     "overlap": overlap,
     "publish": nothing,
-    "features": features,
-    "atlas": atlas,
-    "evolution": evolution,
-    "architecture": architecture,
-    "invariance": invariance,
-    "occlusion": occlusion,
-    "correspondence": correspondence,
+    **{each.stage: partial(of_element, each) for each in elements.every()},
     "transfer": transfer,
     "probe": probe,
     "tables": nothing,
@@ -245,11 +164,6 @@ def feature_numbers(net: Net, layer: str) -> int:
     if found is None:
         raise KeyError(layer)
     return found
-
-
-def _each(settings: Config, images: float) -> Demand:
-    """The same images through the network that is shown and the others."""
-    return Demand([Passes(n, images) for n in (settings["network"], *settings["others"])])
 
 
 def _extraction(known: Known, name: str, layers: Sequence[str]) -> Demand:

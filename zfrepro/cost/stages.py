@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from zfrepro.cores import cores
 from zfrepro.cost import counts
 from zfrepro.cost.counts import FLOAT, Net
-from zfrepro.cost.demands import DEMANDS, Demand, Known, Passes
+from zfrepro.cost.demands import DEMANDS, Demand, Known
 from zfrepro.cost.speed import Speed
 from zfrepro.cost.table import Line
+from zfrepro.elements.base import Passes
 
 BATCH = 64  # images that a network sees at a time
 MEASURED = "measured"

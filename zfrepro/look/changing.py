@@ -7,7 +7,7 @@ import numpy as np
 from fastapi import APIRouter, HTTPException, Response
 
 from zfrepro import library
-from zfrepro.analysis import invariance
+from zfrepro.elements.invariance import measure as invariance
 from zfrepro.look import pictures
 from zfrepro.look.asking import Address, Asked, Opened, csv, png
 

@@ -13,7 +13,7 @@ from zfrepro.library import Picture, Projection, View
 from zfrepro.look import pictures, sets
 from zfrepro.look.asking import Address, Asked, Opened, csv, file, png
 from zfrepro.look.sets import Validation
-from zfrepro.report import mosaic
+from zfrepro.render import mosaic
 
 CELL = 48  # pixels of a map in the grid of a layer
 ACROSS = 16  # maps in a row of it

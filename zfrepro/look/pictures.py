@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
-from zfrepro.report import mosaic
-from zfrepro.report.mosaic import Picture
+from zfrepro.render import mosaic
+from zfrepro.render.mosaic import Picture
 
 GAP = 2  # pixels between the cells of a sprite
 
@@ -28,7 +28,7 @@ def encoded(image: Image.Image) -> bytes:
 
 def figure(pictures: Sequence[Picture], titles: Sequence[str], kind: str) -> bytes:
     """Pictures in a row, as a figure for print: "svg" or "pdf"."""
-    from zfrepro.report.style import OPTIONS, plt  # noqa: PLC0415  a second of matplotlib's
+    from zfrepro.render.style import OPTIONS, plt  # noqa: PLC0415  a second of matplotlib's
 
     drawn, axes = plt.subplots(
         1, len(pictures), figsize=(3.2 * len(pictures), 3.5), squeeze=False, layout="constrained"

@@ -19,8 +19,8 @@ import numpy as np
 from PIL import Image
 
 from zfrepro import config, files, library, networks
-from zfrepro.analysis.occlusion import Occluded
 from zfrepro.data import picture
+from zfrepro.elements.occlusion.measure import Occluded
 from zfrepro.files import reason
 from zfrepro.library import Images, Network, Picture, View
 from zfrepro.look import sets

@@ -9,7 +9,7 @@ from zfrepro import library
 from zfrepro.look import pictures
 from zfrepro.look.asking import Asked, Opened, csv, png
 from zfrepro.look.sets import Validation
-from zfrepro.report import mosaic
+from zfrepro.render import mosaic
 
 LEAST = 96  # pixels across of a projection or patch that is shown
 

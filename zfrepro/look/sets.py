@@ -137,14 +137,14 @@ class Validation:
     """The images of a set that the page shows: at most `MOST`, spread over the classes."""
 
     def __init__(self, source: PreparedSet) -> None:
-        from zfrepro.analysis.sample import balanced  # noqa: PLC0415
+        from zfrepro.data.sample import stratified_sample  # noqa: PLC0415
 
         self.source = source
         splits = source.manifest["splits"]
         name = "val" if "val" in splits else next(iter(splits))
         self.digest: str = splits[name]["digest"]
         split = source.split(name)
-        self.numbers: Ints = np.sort(balanced(split.labels, MOST, seed=0))
+        self.numbers: Ints = np.sort(stratified_sample(split.labels, MOST, seed=0))
         self.split: Split = split.subset(self.numbers, split.labels[self.numbers])
 
     def __len__(self) -> int:

@@ -14,7 +14,7 @@ from zfrepro import config, files, outputs
 from zfrepro.report import compare
 from zfrepro.report.compare import NUMBERS, Report
 from zfrepro.report.page import claims
-from zfrepro.report.page.study import Study
+from zfrepro.results import Results
 
 RESULTS = config.ROOT / "results"
 
@@ -57,9 +57,9 @@ def show(results: Path) -> str:
     """The claims as a table in text, and the path of the page.
 
     Raises:
-        ReportError: the file of the claims is not what stage `claims` writes.
+        ResultsError: the file of the claims is not what stage `claims` writes.
     """
-    judged, page = claims.claims(Study(results)), results / "report" / "index.html"
+    judged, page = claims.claims(Results(results)), results / "report" / "index.html"
     lines = list(_table(judged)) if judged else ["no claim is judged yet: `dvc repro claims`"]
     lines += ["", f"page: {page}" if page.is_file() else f"no {page} yet: `dvc repro report`"]
     return "\n".join(lines)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zfrepro.report.page import template
-from zfrepro.report.page.study import ReportError
+from zfrepro.results import ResultsError
 
 NUMBERS, CLAIMS, SUMMARY = "numbers.csv", "claims.json", "summary.json"
 PLACES = (".", "report", "results/report")  # of a report in a folder that is named
@@ -86,7 +86,7 @@ class Report:
         place: a checkout, its `results/`, the report's folder or a file in it.
 
     Raises:
-        ReportError: there is no report; names where it was looked for.
+        ResultsError: there is no report; names where it was looked for.
     """
 
     def __init__(self, place: Path) -> None:
@@ -95,21 +95,21 @@ class Report:
         self.folder = next((folder for folder in tried if (folder / NUMBERS).is_file()), tried[0])
         if not (self.folder / NUMBERS).is_file():
             looked = ", ".join(str(folder / NUMBERS) for folder in tried)
-            raise ReportError(f"no report in {place}: `dvc repro report` writes one ({looked})")
+            raise ResultsError(f"no report in {place}: `dvc repro report` writes one ({looked})")
 
     @cached_property
     def numbers(self) -> dict[str, Value]:
         """Every number of the page by its key, `table3/tab3_zfnet/val_top1`.
 
         Raises:
-            ReportError: the file has other columns.
+            ResultsError: the file has other columns.
         """
         path = self.folder / NUMBERS
         try:
             with path.open(newline="", encoding="utf-8") as lines:
                 return {_key(row): _value(row) for row in csv.DictReader(lines)}
         except (KeyError, ValueError, TypeError) as error:
-            raise ReportError(
+            raise ResultsError(
                 f"{path} is no list of numbers ({error}): `dvc repro report`"
             ) from error
 
@@ -128,7 +128,7 @@ class Report:
         try:
             found: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
         except json.JSONDecodeError as error:
-            raise ReportError(f"{path} is no JSON: {error}") from error
+            raise ResultsError(f"{path} is no JSON: {error}") from error
         return found
 
 

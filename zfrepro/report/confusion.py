@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from zfrepro.files import atomic_path
-from zfrepro.report.style import plt
+from zfrepro.render.style import plt
 
 NAMED = 40  # classes: more names than this are no longer legible
 LETTER = 0.065  # inches, of a name

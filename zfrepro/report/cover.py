@@ -16,15 +16,15 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from zfrepro.analysis import features
-from zfrepro.analysis.deconv import Deconvnet
-from zfrepro.analysis.features import Panel
 from zfrepro.data.store import PreparedSet
+from zfrepro.elements.evolution.plot import CELL
+from zfrepro.elements.features import measure as features
+from zfrepro.elements.features.measure import Panel
 from zfrepro.files import atomic_path
-from zfrepro.report import mosaic
-from zfrepro.report.evolution import CELL
-from zfrepro.report.mosaic import Picture
-from zfrepro.report.style import plt
+from zfrepro.interp.deconv import Deconvnet
+from zfrepro.render import mosaic
+from zfrepro.render.mosaic import Picture
+from zfrepro.render.style import plt
 from zfrepro.training.trained import centred, load
 
 PROJECT = Path(__file__).resolve().parent.parent.parent

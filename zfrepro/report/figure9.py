@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from zfrepro import paper
-from zfrepro.report.style import OURS, PAPER, plt, save
+from zfrepro.render.style import OURS, PAPER, plt, save
 
 PUBLISHED = {  # rows of table 5: how the figure shows them
     "pretrained": ("paper, pretrained", "o", "-"),

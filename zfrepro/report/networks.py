@@ -14,9 +14,10 @@ from statistics import stdev
 import numpy as np
 import pandas as pd
 
-from zfrepro import paper
+from zfrepro import paper, stats
+from zfrepro.stats import Interval
 from zfrepro.training import predictions
-from zfrepro.training.predictions import Interval, Shares
+from zfrepro.training.predictions import Shares
 
 FIVE = ("tab3_zfnet", *(f"tab2_zfnet_seed{k}" for k in range(1, 5)))
 WIDE = "tab3_zfnet_conv345_wide"
@@ -123,7 +124,7 @@ class Networks:
     def _error(self, row: Row, metric: Metric) -> dict[str, float]:
         if not self._is_measured(row, metric):
             return {}
-        interval = predictions.interval(self._shares(row, metric))
+        interval = stats.bootstrap_shares(self._shares(row, metric))
         line = _ends(metric.name, interval)
         if len(row.members) > 1 and not row.ensemble:
             each = [100 * self._wrong(name, metric).mean() for name in row.members]
@@ -147,7 +148,7 @@ class Networks:
             return line
         # image by image: what both get wrong says nothing on their difference
         difference = self._shares(row, TOP1) - self._shares(base, TOP1)
-        return line | _ends("change", predictions.interval(difference))
+        return line | _ends("change", stats.bootstrap_shares(difference))
 
     def _shares(self, row: Row, metric: Metric) -> Shares:
         """(N,): the share of the row's nets that is wrong on each image."""
@@ -213,5 +214,4 @@ def _names(name: str) -> tuple[str, str, str]:
 
 
 def _ends(name: str, interval: Interval) -> dict[str, float]:
-    values = (interval.error, interval.low, interval.high)
-    return dict(zip(_names(name), values, strict=True))
+    return dict(zip(_names(name), interval, strict=True))

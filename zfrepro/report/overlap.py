@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from zfrepro.report import mosaic
-from zfrepro.report.mosaic import Picture
-from zfrepro.report.style import plt, save
+from zfrepro.render import mosaic
+from zfrepro.render.mosaic import Picture
+from zfrepro.render.style import plt, save
 
 CELL = 112  # pixels of an image in the picture, at least
 COLUMNS = 4  # pairs a row

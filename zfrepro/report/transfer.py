@@ -10,9 +10,8 @@ from collections.abc import Hashable, Mapping
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import stdtrit
 
-from zfrepro import paper
+from zfrepro import paper, stats
 
 ARMS = ("scratch", "pretrained")
 BY = ["set", "arm", "classifier", "layer", "images_a_class"]
@@ -34,13 +33,8 @@ def over_folds(values: npt.NDArray[np.float64]) -> dict[str, float]:
     found = {"mean": float(values.mean()), "folds": count}
     if count < 2:
         return found | dict.fromkeys(("sd", "low", "high"), np.nan)
-    deviation = float(values.std(ddof=1))
-    reach = float(stdtrit(count - 1, 0.975)) * deviation / count**0.5
-    return found | {
-        "sd": deviation,
-        "low": found["mean"] - reach,
-        "high": found["mean"] + reach,
-    }
+    _, low, high = stats.t_interval(values.tolist())
+    return found | {"sd": float(values.std(ddof=1)), "low": low, "high": high}
 
 
 def caltech(name: str, folds: pd.DataFrame) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from dataclasses import Field, dataclass, fields
 from typing import Any
 
+from zfrepro.keys import CONF, allowed, find, key, metadata, near, options, section, walk
 from zfrepro.schema.analysis import Analysis
 from zfrepro.schema.data import (
     CaltechTwin,
@@ -14,7 +15,6 @@ from zfrepro.schema.data import (
     Twin,
     VocTwin,
 )
-from zfrepro.schema.keys import CONF, allowed, find, key, metadata, near, options, section, walk
 from zfrepro.schema.training import Config, Model, Params
 from zfrepro.schema.transfer import Transfer
 

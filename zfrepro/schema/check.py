@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from zfrepro.schema.keys import OPEN, Limits, allowed, find, near, show, walk
+from zfrepro.keys import OPEN, Limits, allowed, find, near, show, walk
 
 LAUNCHER = re.compile(r"Could not (?:find|load) '(hydra/launcher)/(submitit_(?:local|slurm))'")
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from zfrepro.schema.keys import flag, key, section
+from zfrepro.keys import flag, key, section
 
 MANY: dict[str, Any] = {"least": 1, "most": 10**8}
 WORLD: dict[str, Any] = {"least": 0, "most": 2**32 - 1}

@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
+from zfrepro.keys import SEED, flag, key, section
 from zfrepro.schema.data import Images
-from zfrepro.schema.keys import flag, key, section
 
 NAME = r"[A-Za-z0-9][\w.-]*"
 NAMED: dict[str, Any] = {
     "pattern": NAME,
     "words": "a name of letters, digits, dots, hyphens and underscores",
 }
-SEED: dict[str, Any] = {"least": 0, "most": 2**32 - 1}
 
 
 @dataclass

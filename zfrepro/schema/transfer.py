@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from zfrepro.schema.analysis import LAYER, LAYERS
-from zfrepro.schema.keys import key, section
-from zfrepro.schema.training import SEED
+from zfrepro.elements.settings import LAYER, LAYERS
+from zfrepro.keys import SEED, key, section
 
 COUNT: dict[str, Any] = {"least": 1, "most": 100_000}
 STRENGTH: dict[str, Any] = {"above": 0, "most": 10**9}

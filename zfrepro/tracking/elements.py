@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from zfrepro import elements, paper
+
 if TYPE_CHECKING:
     from zfrepro.tracking.store import Store
 
@@ -9,21 +11,10 @@ NOTE = "mlflow.note.content"  # the tag that holds a description
 
 TITLES = {  # in the paper's order
     "claims": "The paper's claims, and whether they hold here",
-    "figure2": "Figure 2: what each layer's maps look for",
-    "figure4": "Figure 4: how features come about, epoch by epoch",
-    "figure5": "Figure 5: how far features move with the image",
-    "figure6": "Figure 6: first layers of ZFNet and AlexNet",
-    "figure7": "Figure 7: what a grey square hides from the network",
-    "figure8": "Figure 8: correspondence of parts of faces",
-    "table1": "Table 1: whether parts of faces mean the same in different images",
-    "table2": "Table 2: single networks and ensembles",
-    "table3": "Table 3: layers removed and resized",
-    "table4": "Table 4: features at work on Caltech-101",
-    "table5": "Table 5: features at work on Caltech-256",
-    "figure9": "Figure 9: accuracy against training images a class",
-    "table6": "Table 6: features at work on PASCAL VOC 2012",
-    "overlap": "Section 5.2: images that the sets share",
-    "table7": "Table 7: what each layer's features are worth",
+    **{name: f"{each.label}: {each.title}" for name, each in elements.exhibits().items()},
+    **{
+        name: f"Table {name.removeprefix('table')}: {title}" for name, title in paper.TITLES.items()
+    },
     "caltech101": "Folds of table 4, Caltech-101",
     "caltech256": "Folds of table 5 and figure 9, Caltech-256",
     "voc2012": "Folds of table 6, PASCAL VOC 2012",

@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zfrepro.outcome import MEASURES, flat, read_measures
 from zfrepro.tracking import elements, previews
 from zfrepro.tracking.description import spaced
 from zfrepro.tracking.record import Config, RecordError, Row
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from zfrepro.tracking.store import Store
 
-RECIPE, MEASURES, REPORT, SERIES = "recipe.json", "measures.json", "report.md", "series"
+RECIPE, REPORT, SERIES = "recipe.json", "report.md", "series"
 SHORT = 32  # letters of a param
 LONGEST = 8000  # letters of a description: what is beyond, MLflow cuts off
 FIRST = "by_epoch"  # the section of MLflow's page that holds the series: by name before the others
@@ -68,7 +69,7 @@ class Result:
             folder,
             tuple(sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())),
             note=report.read_text(encoding="utf-8") if report.is_file() else "",
-            measures=json.loads(measures.read_text("utf-8")) if measures.is_file() else {},
+            measures=dict(_flat_measures(measures)) if measures.is_file() else {},
             params=short,
             tags=dict(_flat({key: recipe[key] for key in recipe if key not in short})),
         )
@@ -120,6 +121,13 @@ class Result:
     def pictures(self) -> list[str]:
         """Those that stand in the description."""
         return [path.name for path in self.files if path.suffix == ".png" and not path.parts[1:]]
+
+
+def _flat_measures(path: Path) -> Iterator[tuple[str, float]]:
+    """Each number, and the ends of its interval as `<name>_low` and `<name>_high`."""
+    for name, interval in flat(read_measures(path)).items():
+        ends = zip(("", "_low", "_high"), interval, strict=True)
+        yield from ((f"{name}{end}", value) for end, value in ends if not math.isnan(value))
 
 
 def beside(path: Path, suffixes: tuple[str, ...]) -> tuple[Path, ...]:

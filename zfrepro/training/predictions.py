@@ -1,8 +1,7 @@
-"""Each image's prediction as a Parquet file, and the errors, intervals and ensembles they give."""
+"""Each image's prediction as a Parquet file, and the errors and ensembles they give."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,6 @@ import pyarrow.parquet as pq
 from zfrepro.files import atomic_path
 from zfrepro.training.chance import at_chance
 
-RESAMPLES = 10_000
 COLUMNS = ("path", "label", "probabilities")
 
 Ints = npt.NDArray[np.int64]
@@ -23,15 +21,6 @@ Shares = npt.NDArray[np.float64]
 
 class PredictionsError(ValueError):
     """Predictions that are of different images, or not whole."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An error in percent, and the ends of its 95 % bootstrap interval over images."""
-
-    error: float
-    low: float
-    high: float
 
 
 def schema(classes: int) -> pa.Schema:
@@ -102,20 +91,6 @@ def knows_nothing(path: Path) -> bool:
     """Whether the top-1 error of the file's predictions is no better than chance."""
     labels = pq.ParquetFile(path).read(["label"])["label"].to_numpy().astype(np.int64)
     return at_chance(100 * float(wrong(path, 1).mean()), labels)
-
-
-def interval(shares: Shares, seed: int = 0) -> Interval:
-    """The mean of `shares` (N,) in percent, and where it lies when the N images are drawn anew.
-
-    Shares take few values (0 and 1; k/5 where five nets are averaged), so that a bootstrap sample
-    of the images is one draw of how often each value comes.
-    """
-    values, counts = np.unique(shares, return_counts=True)
-    drawn = np.random.default_rng(seed).multinomial(
-        len(shares), counts / len(shares), size=RESAMPLES
-    )
-    low, high = np.percentile(100 * drawn @ values / len(shares), [2.5, 97.5])
-    return Interval(100 * float(shares.mean()), float(low), float(high))
 
 
 def average(members: Sequence[Path], path: Path) -> None:

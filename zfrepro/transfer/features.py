@@ -22,9 +22,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from zfrepro.analysis.chain import Chain
 from zfrepro.data.store import Split
 from zfrepro.files import DamagedError, check, digests, write_json
+from zfrepro.interp.chain import Chain
 from zfrepro.training.trained import Trained, centred
 
 log = logging.getLogger(__name__)

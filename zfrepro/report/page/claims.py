@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zfrepro.report.page import recipes
-from zfrepro.report.page.study import ReportError, Study
+from zfrepro.results import Results, ResultsError
 
 SOURCE = "report/claims.json"
 SIGNS = {  # of a verdict, which is never told by colour alone
@@ -31,22 +31,24 @@ class Drawing:
     margin: float | None
 
 
-def claims(study: Study) -> list[Claim]:
+def claims(results: Results) -> list[Claim]:
     """What stage `claims` found; nothing where it has not run.
 
     Raises:
-        ReportError: the file is not what that stage writes.
+        ResultsError: the file is not what that stage writes.
     """
-    found = study.json(SOURCE)
+    found = results.json(SOURCE)
     if found is None:
         return []
     try:
         judged: list[Claim] = found["claims"]
         unknown = {claim["verdict"] for claim in judged} - set(SIGNS)
     except (KeyError, TypeError) as error:
-        raise ReportError(f"{study.folder / SOURCE} has no {error}: `dvc repro claims`") from error
+        raise ResultsError(
+            f"{results.folder / SOURCE} has no {error}: `dvc repro claims`"
+        ) from error
     if unknown:
-        raise ReportError(f"{study.folder / SOURCE} has a verdict {min(unknown)!r}")
+        raise ResultsError(f"{results.folder / SOURCE} has a verdict {min(unknown)!r}")
     return judged
 
 

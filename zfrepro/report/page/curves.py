@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from zfrepro.report.page.study import Study
+from zfrepro.results import Results
 
 PANELS = {"val/top1": "validation error, top-1 (%)", "train/loss": "training loss"}
 WIDTH, HEIGHT = 560, 260  # of a panel, in its own units
@@ -30,9 +30,9 @@ class Panel:
     chance: float | None
 
 
-def panels(study: Study) -> list[Panel]:
+def panels(results: Results) -> list[Panel]:
     """A panel for each of `PANELS`; none where nothing has been trained."""
-    runs = {name: study.rows(f"runs/{name}/epochs.csv") for name in study.runs}
+    runs = {name: results.rows(f"runs/{name}/epochs.csv") for name in results.runs}
     found = []
     for column, title in PANELS.items():
         values = {
@@ -41,12 +41,12 @@ def panels(study: Study) -> list[Panel]:
         }
         values = {name: points for name, points in values.items() if points}
         if values:
-            found.append(_panel(study, column, title, values))
+            found.append(_panel(results, column, title, values))
     return found
 
 
 def _panel(
-    study: Study, column: str, title: str, values: dict[str, list[tuple[int, float]]]
+    results: Results, column: str, title: str, values: dict[str, list[tuple[int, float]]]
 ) -> Panel:
     last = max(points[-1][0] for points in values.values())
     highest = max(value for points in values.values() for _, value in points)
@@ -57,7 +57,7 @@ def _panel(
     def y(value: float) -> float:
         return round(TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / highest), 1)
 
-    classes = max(len(run.recipe["data"]["classes"]) for run in study.runs.values())
+    classes = max(len(run.recipe["data"]["classes"]) for run in results.runs.values())
     chance = 100 * (1 - 1 / classes) if column == "val/top1" else None
     return Panel(
         title,

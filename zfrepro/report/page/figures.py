@@ -2,44 +2,21 @@
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 
 from PIL import Image
 
+from zfrepro import elements
+from zfrepro.elements.base import Exhibit
+from zfrepro.outcome import flat
 from zfrepro.report.page import recipes
 from zfrepro.report.page.numbers import Number
-from zfrepro.report.page.study import Study
+from zfrepro.results import Results
 
-TITLES = {
-    "figure2": "What the maps of each layer look for",
-    "figure4": "How features come about, epoch by epoch",
-    "figure5": "How far features move when the image does",
-    "figure6": "Layers 1 and 2 of ZFNet and AlexNet",
-    "figure7": "What a grey square hides",
-    "figure8": "Masked parts of faces",
-    "figure9": "Accuracy against training images a class",
-    "overlap": "Images that the sets share",
-    "confusion": "Which classes are taken for which",
-}
-READINGS = {  # what one sees, for who has not read the paper
-    "figure2": "A map is what one filter makes of an image: a number for each place. Its peak is "
-    "the largest. On the left, what a peak comes from in the pixels (the projection: grey is no "
-    "difference, the largest ones are black and white); on the right the same parts of the nine "
-    "images whose peaks are highest. White lies beyond the image's edge.",
-    "figure4": "Of each map, by epoch, the projection of its strongest activation over all images. "
-    "A jump is another image that has become the strongest.",
-    "figure5": "How far a layer's features are from those of the image as it is, in norms of the "
-    "features; and the probability of the true class.",
-    "figure6": "Filters of layer 1, and what maps of layer 2 look for. A grid in them is aliasing: "
-    "the stride is larger than what the filter can tell apart.",
-    "figure7": "Each place of a map is a place of the square's centre. Dark in the probability "
-    "means: with the square there, the network no longer sees the class.",
-    "figure8": "The same part hidden in several faces, and random places beside it.",
-    "confusion": "A row is a true class, a column what the network says.",
-}
 CONFUSIONS = ("tab3_zfnet", "tab3_alexnet")  # of all networks those that the page shows
 WIDTH = 1500  # pixels of a picture in the page, at most
 SMALL = 150_000  # bytes of a file that goes in as it is
@@ -65,6 +42,7 @@ class Figure:
 
     name: str
     title: str
+    reading: str  # what one sees
     pictures: tuple[Picture, ...]
     text: str  # Markdown, without its heading
     measures: tuple[Number, ...]
@@ -74,38 +52,49 @@ class Figure:
     stage: str
 
 
-def figures(study: Study) -> dict[str, Figure | None]:
-    """The figures by name; None where no stage has drawn one."""
-    return {name: _figure(study, name) for name in TITLES}
+def figures(results: Results) -> dict[str, Figure | None]:
+    """The figures by name, those that no element names last; None where no stage has drawn one."""
+    there = sorted(path.name for path in results.folder.glob("figures/*") if path.is_dir())
+    return {name: _figure(results, shown) for name, shown in exhibits(there).items()}
 
 
-def picture_of_data(study: Study) -> tuple[str, int, int] | None:
+def exhibits(there: Iterable[str] = ()) -> dict[str, Exhibit]:
+    """What is known of each figure; of folders that no element names, their name."""
+    known = elements.exhibits()
+    return known | {
+        name: Exhibit(figure=name, title=name.replace("_", " "), stage=name)
+        for name in there
+        if name not in known
+    }
+
+
+def picture_of_data(results: Results) -> tuple[str, int, int] | None:
     """The contact sheet of the prepared images, as `embedded`; None where there is none."""
-    path = study.folder / "prepared" / "source" / "preview.png"
+    path = results.folder / "prepared" / "source" / "preview.png"
     return embedded(path) if path.is_file() else None
 
 
-def _figure(study: Study, name: str) -> Figure | None:
-    folder = study.folder / "figures" / name
+def _figure(results: Results, shown: Exhibit) -> Figure | None:
+    name, title, stage = shown.figure, shown.title, shown.stage
+    folder = results.folder / "figures" / name
     files = sorted(folder.glob("*.png"))
-    text = study.text(f"figures/{name}/report.md") or ""
+    text = results.text(f"figures/{name}/report.md") or ""
     if not files and not text:
         return None
-    stage = recipes.PICTURES[name]
-    shown = [path for path in files if name != "confusion" or path.stem in CONFUSIONS]
-    measures = _measures(study, name, stage)
+    drawn = [path for path in files if name != "confusion" or path.stem in CONFUSIONS]
+    measures = _measures(results, name, stage)
     with ThreadPoolExecutor() as pool:
-        data = list(pool.map(embedded, shown))
+        data = list(pool.map(embedded, drawn))
     pictures = [
-        _picture(study, path, TITLES[name], measures, *each)
-        for path, each in zip(shown, data, strict=True)
+        _picture(results, path, title, measures, *each)
+        for path, each in zip(drawn, data, strict=True)
     ]
     head, _, rest = text.partition("\n")
     return Figure(
-        name=name, title=TITLES[name], pictures=tuple(pictures),
+        name=name, title=title, reading=shown.reading, pictures=tuple(pictures),
         text=rest if head.startswith("# ") else text, measures=tuple(measures),
-        files=tuple(below(study, path) for path in sorted(folder.glob("*.csv"))),
-        others=tuple((p.stem, below(study, p)) for p in files if p not in shown),
+        files=tuple(below(results, path) for path in sorted(folder.glob("*.csv"))),
+        others=tuple((p.stem, below(results, p)) for p in files if p not in drawn),
         recipe=recipes.id_of(stage), stage=stage,
     )  # fmt: skip
 
@@ -128,19 +117,19 @@ def embedded(path: Path) -> tuple[str, int, int]:
         return _uri("webp", content.getvalue()), small.width, small.height
 
 
-def below(study: Study, path: Path) -> str:
-    return path.relative_to(study.folder).as_posix()
+def below(results: Results, path: Path) -> str:
+    return path.relative_to(results.folder).as_posix()
 
 
 def _picture(
-    study: Study, path: Path, title: str, measures: Sequence[Number], data: str, width: int,
+    results: Results, path: Path, title: str, measures: Sequence[Number], data: str, width: int,
     height: int,
 ) -> Picture:  # fmt: skip
     pdf = path.with_suffix(".pdf")
     name = "the figure" if path.stem == path.parent.name else path.stem.replace("_", " ")
     return Picture(
         data=data, width=width, height=height, alt=_alt(title, name, measures), caption=name,
-        source=below(study, path), print=below(study, pdf) if pdf.is_file() else None,
+        source=below(results, path), print=below(results, pdf) if pdf.is_file() else None,
     )  # fmt: skip
 
 
@@ -152,20 +141,21 @@ def _alt(title: str, name: str, measures: Sequence[Number]) -> str:
     return f"{title}: {name}." + (f" Measured: {said}." if said else "")
 
 
-def _measures(study: Study, name: str, stage: str) -> list[Number]:
-    """What the stage measured; `<name>_low` and `<name>_high` are the interval of `<name>`."""
+def _measures(results: Results, name: str, stage: str) -> list[Number]:
+    """What the stage measured."""
     source = f"figures/{name}/measures.json"
-    found: Mapping[str, float] = study.json(source) or {}
-    ends = {f"{key}_{end}" for key in found for end in ("low", "high")}
     return [
         Number(
-            element=name, row="", column=key, value=value, low=found.get(f"{key}_low"),
-            high=found.get(f"{key}_high"), recipe=recipes.id_of(stage),
-            command=recipes.stage_command(study, stage), source=source,
+            element=name, row="", column=key, value=interval.mean, low=_known(interval.low),
+            high=_known(interval.high), recipe=recipes.id_of(stage),
+            command=recipes.stage_command(results, stage), source=source,
         )
-        for key, value in found.items()
-        if key not in ends
+        for key, interval in flat(results.measures(f"figures/{name}")).items()
     ]  # fmt: skip
+
+
+def _known(value: float) -> float | None:
+    return None if isnan(value) else value
 
 
 def _uri(kind: str, content: bytes) -> str:

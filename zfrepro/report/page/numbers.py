@@ -6,17 +6,8 @@ from dataclasses import dataclass
 
 from zfrepro import paper
 from zfrepro.report.page import recipes
-from zfrepro.report.page.study import Row, Study
+from zfrepro.results import Results, Row
 
-TITLES = {
-    "table1": "Parts that mean the same in different faces",
-    "table2": "Single networks and ensembles",
-    "table3": "Layers removed and resized",
-    "table4": "Features at work on Caltech-101",
-    "table5": "Features at work on Caltech-256",
-    "table6": "Features at work on PASCAL VOC 2012",
-    "table7": "What the features of each layer are worth",
-}
 UNITS = {
     "table1": "Hamming distance of the signs of change; lower is more consistent",
     **dict.fromkeys(("table2", "table3"), "error in percent; lower is better"),
@@ -93,14 +84,14 @@ class Table:
         return [n for line in self.lines for n in line.numbers if n.value is not None]
 
 
-def tables(study: Study) -> dict[str, Table | None]:
+def tables(results: Results) -> dict[str, Table | None]:
     """Tables 1 to 7 by name; None where no stage has written one."""
-    return {name: table(study, name) for name in TITLES}
+    return {name: table(results, name) for name in paper.TITLES}
 
 
-def table(study: Study, name: str) -> Table | None:
+def table(results: Results, name: str) -> Table | None:
     source = f"tables/{name}.csv"
-    rows = [_plain(row) for row in study.rows(source)]
+    rows = [_plain(row) for row in results.rows(source)]
     if not rows:
         return None
     first, header = next(iter(rows[0])), list(rows[0])
@@ -110,28 +101,28 @@ def table(study: Study, name: str) -> Table | None:
     lines = []
     for row in rows:
         given = [Number(name, row[first], c, None, paper=_number(row, c)) for c in cited]
-        ours = [_of(study, name, row[first], c, row, source) for c in quantities]
+        ours = [_of(results, name, row[first], c, row, source) for c in quantities]
         facts = {c: row.get(c, "") for c in about}
         if any(n.value is not None or n.paper is not None for n in (*given, *ours)):
             lines.append(
                 Line(row[first], paper.label(row[first]), facts, tuple(given), tuple(ours))
             )
     return Table(
-        name, TITLES[name], UNITS[name], tuple(map(_label, quantities)),
-        tuple(map(paper.label, cited)), tuple(about), tuple(lines), _note(study, name), source,
+        name, paper.TITLES[name], UNITS[name], tuple(map(_label, quantities)),
+        tuple(map(paper.label, cited)), tuple(about), tuple(lines), _note(results, name), source,
     )  # fmt: skip
 
 
-def made_of(study: Study, row: Mapping[str, str]) -> list[str]:
+def made_of(results: Results, row: Mapping[str, str]) -> list[str]:
     """The experiments whose networks a row of table 2 or 3 is made of."""
-    known = study.experiments
+    known = results.experiments
     return [known[mark] for mark in row.get("fingerprint", "").split() if mark in known]
 
 
 def _of(
-    study: Study, name: str, row: str, column: str, cells: Row, source: str
+    results: Results, name: str, row: str, column: str, cells: Row, source: str
 ) -> Number:  # fmt: skip
-    recipe, command = _origin(study, name, row, column, cells)
+    recipe, command = _origin(results, name, row, column, cells)
     return Number(
         element=name, row=row, column=column, value=_number(cells, column),
         low=_number(cells, f"{column}_low"), high=_number(cells, f"{column}_high"),
@@ -141,17 +132,17 @@ def _of(
     )  # fmt: skip
 
 
-def _origin(study: Study, name: str, row: str, column: str, cells: Row) -> tuple[str, str]:
+def _origin(results: Results, name: str, row: str, column: str, cells: Row) -> tuple[str, str]:
     """The recipe of a number and the quickest command that prints it."""
     if name in ("table2", "table3"):
-        members = made_of(study, cells)
+        members = made_of(results, cells)
         several = len(members) > 1
         recipe = recipes.id_of(f"table2/{row}" if several else members[0] if members else "tables")
         if not members or column == "change":  # image by image against another row
             return recipes.id_of("tables"), recipes.repeat("tables")
         return recipe, recipes.evaluation(members, column.partition("_")[0])
     stage = stage_of(name, column)
-    return recipes.id_of(stage), recipes.stage_command(study, stage)
+    return recipes.id_of(stage), recipes.stage_command(results, stage)
 
 
 def stage_of(table: str, column: str = "") -> str:
@@ -189,9 +180,9 @@ def _number(row: Row, column: str) -> float | None:
     return float(cell) if cell else None
 
 
-def _note(study: Study, name: str) -> str:
+def _note(results: Results, name: str) -> str:
     """What the stage wrote below the table."""
-    lines = (study.text(f"tables/{name}.md") or "").splitlines()
+    lines = (results.text(f"tables/{name}.md") or "").splitlines()
     return " ".join(line for line in lines if line and not line.startswith("|"))
 
 

@@ -9,19 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zfrepro.report.page.study import Run, Study
-
-PICTURES = {  # stage of each figure; a picture without a stage of its own is made with a table
-    "figure2": "features",
-    "figure4": "evolution",
-    "figure5": "invariance",
-    "figure6": "architecture",
-    "figure7": "occlusion",
-    "figure8": "correspondence",
-    "figure9": "transfer@caltech256",
-    "overlap": "overlap",
-    "confusion": "evaluate",
-}
+from zfrepro import elements
+from zfrepro.results import Results, Run
 
 
 @dataclass(frozen=True)
@@ -56,15 +45,16 @@ def repeat(*stages: str) -> str:
     return f"dvc repro --single-item --force {' '.join(stages)}"
 
 
-def stage_command(study: Study, stage: str) -> str:
+def stage_command(results: Results, stage: str) -> str:
     """The command that runs a stage again and prints what it found."""
-    texts = [f"results/{name}" for name in _files(study, stage) if name.endswith(".md")]
+    texts = [f"results/{name}" for name in _files(results, stage) if name.endswith(".md")]
     return repeat(*_with_tables(stage)) + (f" && cat {' '.join(texts)}" if texts else "")
 
 
-def of_network(study: Study, run: Run) -> Recipe:
+def of_network(results: Results, run: Run) -> Recipe:
     """A network's: how it was trained and scored."""
     name, recipe = run.name, run.recipe
+    element = (results.yaml(f"runs/{name}/config.yaml") or {}).get("paper", {}).get("table", "")
     facts = {
         "fingerprint": recipe.get("fingerprint"),
         "seed": recipe.get("seed"),
@@ -72,7 +62,7 @@ def of_network(study: Study, run: Run) -> Recipe:
         "images": recipe.get("data", {}).get("digest"),
         "precision": recipe.get("precision"),
         "versions": ", ".join(f"{k} {v}" for k, v in recipe.get("versions", {}).items()),
-        **_filed(study, name, f"train@{name}"),
+        **_filed(results, element, name, f"train@{name}"),
     }
     return Recipe(
         id=id_of(name),
@@ -93,7 +83,7 @@ def of_network(study: Study, run: Run) -> Recipe:
     )
 
 
-def of_several(study: Study, row: str, title: str, members: Sequence[str]) -> Recipe:
+def of_several(results: Results, row: str, title: str, members: Sequence[str]) -> Recipe:
     """A row of table 2 that several networks make."""
     return Recipe(
         id=id_of(f"table2/{row}"),
@@ -102,33 +92,33 @@ def of_several(study: Study, row: str, title: str, members: Sequence[str]) -> Re
             Command(evaluation(members, "val"), "their mean error, and that of their ensemble"),
             Command(repeat("tables"), "table 2, from their stored predictions"),
         ),
-        facts=_said({"dvc.lock, stage tables": study.locked.get("tables")}),
+        facts=_said({"dvc.lock, stage tables": results.locked.get("tables")}),
         parts=tuple((id_of(name), name) for name in members),
         files=("tables/table2.csv",),
     )
 
 
-def of_stage(study: Study, stage: str) -> Recipe:
+def of_stage(results: Results, stage: str) -> Recipe:
     """A stage's, which prints what it found or is followed by what prints it."""
-    settings = _settings(study, stage)
-    networks = [name for name in study.runs if f'"{name}"' in json.dumps(settings)]
+    settings = _settings(results, stage)
+    networks = [name for name in results.runs if f'"{name}"' in json.dumps(settings)]
     key = stage.partition("@")[2] or _figure_of(stage) or stage
     return Recipe(
         id=id_of(stage),
         title=f"stage {stage}",
-        commands=(Command(stage_command(study, stage), "the numbers of this stage"),),
-        facts=_said(_filed(study, key, stage)),
+        commands=(Command(stage_command(results, stage), "the numbers of this stage"),),
+        facts=_said(_filed(results, key, key, stage)),
         parts=tuple((id_of(name), name) for name in networks),
         settings=json.dumps(settings, indent=2, ensure_ascii=False) if settings else "",
-        files=_files(study, stage),
+        files=_files(results, stage),
     )
 
 
-def of_claim(study: Study, claim: Mapping[str, Any]) -> Recipe:
+def of_claim(results: Results, claim: Mapping[str, Any]) -> Recipe:
     """What a claim's verdict rests on: the stage that measured, then the one that judges."""
     stage = str(claim.get("stage") or "claims")
     stages = dict.fromkeys([*_with_tables(stage), "claims"])
-    networks = [name for name in claim.get("networks") or () if name in study.runs]
+    networks = [name for name in claim.get("networks") or () if name in results.runs]
     facts = {
         "measure": claim.get("measure"),
         "verdict by": claim.get("rule"),
@@ -157,33 +147,35 @@ def _with_tables(stage: str) -> tuple[str, ...]:
     return (stage, "tables") if stage.startswith(("transfer@", "probe")) else (stage,)
 
 
-def _settings(study: Study, stage: str) -> object:
+def _settings(results: Results, stage: str) -> object:
     figure = _figure_of(stage)
-    if figure and (recipe := study.json(f"figures/{figure}/recipe.json")):
+    if figure and (recipe := results.json(f"figures/{figure}/recipe.json")):
         return recipe
     name, _, target = stage.partition("@")
     if name not in ("transfer", "probe"):
         return None
-    found = study.yaml("configs/transfer.yaml") or {}
+    found = results.yaml("configs/transfer.yaml") or {}
     keys = ("network", "seed", "layer", "strengths", target or "probe", "scratch" * bool(target))
     return {key: found[key] for key in keys if key in found}
 
 
-def _files(study: Study, stage: str) -> tuple[str, ...]:
+def _files(results: Results, stage: str) -> tuple[str, ...]:
     """What the stage says about its figure or table, as far as it is there."""
     figure, table = _figure_of(stage), "tables/table1.md" * (stage == "correspondence")
     named = [f"figures/{figure}/{name}" for name in ("report.md", "measures.json") if figure]
-    return tuple(name for name in [table, *named] if name and study.text(name) is not None)
+    return tuple(name for name in [table, *named] if name and results.text(name) is not None)
 
 
 def _figure_of(stage: str) -> str | None:
-    return next((name for name, made in PICTURES.items() if made == stage), None)
+    shown = elements.exhibits()
+    return next((name for name, each in shown.items() if each.stage == stage), None)
 
 
-def _filed(study: Study, name: str, stage: str) -> dict[str, str]:
+def _filed(results: Results, experiment: str, run: str, stage: str) -> dict[str, str]:
+    """Where it is in MLflow, unless tracking is off, and what dvc.lock says of it."""
     return {
-        "MLflow run": study.filed.get(name, "not filed: tracking was off"),
-        f"dvc.lock, stage {stage}": study.locked.get(stage, "the stage is not in dvc.lock"),
+        "in MLflow": f"experiment {experiment}, run {run}",
+        f"dvc.lock, stage {stage}": results.locked.get(stage, "the stage is not in dvc.lock"),
     }
 
 

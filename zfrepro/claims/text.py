@@ -1,0 +1,96 @@
+"""The claims for people: a table for a terminal, one for Markdown, and a sentence a claim."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from zfrepro.claims.rules import VERDICTS
+from zfrepro.render.tables import markdown
+
+Entry = dict[str, Any]  # a claim of claims.json
+
+
+def terminal(entries: Sequence[Entry]) -> str:
+    """A line a claim, the verdict first."""
+    return "".join(
+        f"{each['verdict']:13}{place(each):10}{each['claim']:57}{effect(each)}".rstrip() + "\n"
+        for each in entries
+    )
+
+
+def table(entries: Sequence[Entry]) -> str:
+    """The same in Markdown, with the paper's number and what ours was measured on."""
+    rows = [
+        {
+            "verdict": each["verdict"],
+            "claim": each["claim"],
+            "place": place(each),
+            "here": effect(each),
+            "paper": "" if each["paper_effect"] is None else f"{each['paper_effect']:+.3g}",
+            "measured on": basis(each),
+        }
+        for each in entries
+    ]
+    return markdown(pd.DataFrame(rows))
+
+
+def page(profile: str, entries: Sequence[Entry]) -> str:
+    """claims.md."""
+    head = (
+        f"# What of the paper is borne out at profile {profile}\n\n{tally(entries)}.\n\n"
+        "Each rule follows from the paper's numbers, not from ours. A number is the effect that "
+        'the claim is about [95 % interval]; "paper" is the paper\'s own by the same measure.\n\n'
+    )
+    return f"{head}{table(entries)}\n{''.join(sentences(entries))}"
+
+
+def tally(entries: Sequence[Entry]) -> str:
+    """`5 reproduced, 1 contradicted`."""
+    counts = Counter(each["verdict"] for each in entries)
+    return ", ".join(f"{counts[name]} {name}" for name in VERDICTS)
+
+
+def sentences(entries: Sequence[Entry]) -> Iterator[str]:
+    """The paper's finding beside ours, and the rule below; an item of a Markdown list a claim."""
+    for each in entries:
+        note = f" ({each['note']})" if each["note"] else ""
+        found = f"here, over {basis(each)}, {effect(each)}{note}"
+        if each["effect"] is None:
+            found = f"here: {each['note']}"
+        yield (
+            f"* **{each['claim']}** ({place(each)}, section {each['section']}): "
+            f"{each['verdict']}. The paper: {each['paper']}; {found}.\n"
+            f"  *Measure:* {each['measure']}. *Rule:* {each['rule']}.\n"
+        )
+
+
+def effect(each: Entry) -> str:
+    """`+1.2 [+0.3, +2.1] points`; empty where there is none."""
+    if each["effect"] is None:
+        return ""
+    ends = "" if each["low"] is None else f" [{each['low']:+.3g}, {each['high']:+.3g}]"
+    return f"{each['effect']:+.3g}{ends} {each['unit']}"
+
+
+def basis(each: Entry) -> str:
+    """What is drawn anew, and how much else it rests on: `60 images, 5 networks`."""
+    if each["effect"] is None:
+        return ""
+    counts = {"images": each["images"], "networks": len(each["networks"]), "folds": None}
+    counts[each["resampled"]] = each["count"]
+    order = [each["resampled"], *(name for name in counts if name != each["resampled"])]
+    return ", ".join(
+        f"{counts[name]} {name if counts[name] != 1 else name[:-1]}"
+        for name in order
+        if counts[name]
+    )
+
+
+def place(each: Entry) -> str:
+    """`figure 5` of figure5."""
+    return re.sub(r"(\D+)(\d+)", r"\1 \2", each["element"])

@@ -1,0 +1,163 @@
+"""Figure 5 with the study's networks.
+
+Draws figure5.{png,pdf}, with the distances as they are, and means.{png,pdf}. Tables: curves, of
+each image, also divided by the norm of the features; means of those over the images, by network;
+shifts, the mean of each curve.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from zfrepro import stats
+from zfrepro.config import Config
+from zfrepro.elements.context import Context, Ints
+from zfrepro.elements.invariance import measure, plot
+from zfrepro.elements.invariance.measure import KINDS, PAPER_CROP, Transformation
+from zfrepro.elements.measures import over_images
+from zfrepro.interp.chain import Chain
+from zfrepro.outcome import Found, Outcome, flat
+from zfrepro.training.inputs import class_name
+from zfrepro.training.trained import Trained
+
+SHOWN = 5  # as in the paper
+IMAGES = ["network", "image"]  # what a row of `shifts` is of
+
+
+def run(context: Context) -> Outcome:
+    numbers = context.sample()
+    nets = {name: context.trained(name) for name in context.networks}
+    network, split = nets[context.networks[0]], context.split
+    table = curves(context, nets, numbers)
+    own = table[table["network"] == context.networks[0]].drop(columns="network")
+    keys = ["network", "kind", "amount", "layer"]
+    means = table.groupby(keys, sort=False)[["distance", "relative", "probability"]].mean()
+    means = means.reset_index()
+    draw(context, network, own, numbers[:SHOWN])
+    plot.draw_means(
+        means, network.crop, context.folder / "means",
+        f"{len(nets)} networks, {len(numbers)} images: mean, and deviation between networks",
+    )  # fmt: skip
+    shifts = shift_table(table, network.crop, context.settings)
+    found: dict[str, Found] = {"images": len(numbers)}
+    found |= measures(shifts, context.settings)
+    curves_of_images = own.assign(path=split.paths_of(own["image"]))
+    return Outcome(
+        found,
+        {"curves": curves_of_images, "means": means, "shifts": shifts},
+        report(found, means, network.crop, context.settings),
+    )
+
+
+def curves(context: Context, nets: Mapping[str, Trained], numbers: Ints) -> pd.DataFrame:
+    """The curves of all networks; they see the same transformed images."""
+    settings, split = context.settings, context.split
+    chains = {name: Chain(network.net) for name, network in nets.items()}
+    network = nets[settings["network"]]
+    wanted = transformations(network, settings)
+    parts = []
+    for number in tqdm(numbers, desc="invariance", unit="image", disable=None):
+        image = torch.from_numpy(split[number]).to(network.mean.device)
+        inputs = measure.transformed(
+            image, network.mean, network.crop, [Transformation.none(), *wanted]
+        )
+        label = int(split.labels[number])
+        for name, chain in chains.items():
+            found = measure.curves(chain, inputs, wanted, label, settings["layers"])
+            parts.append(found.assign(network=name, image=number))
+    return pd.concat(parts, ignore_index=True)
+
+
+def transformations(network: Trained, settings: Config) -> list[Transformation]:
+    return measure.transformations(network.crop, **{kind: settings[kind] for kind in KINDS})
+
+
+def draw(context: Context, network: Trained, table: pd.DataFrame, numbers: Ints) -> None:
+    split, settings = context.split, context.settings
+    rows = table[table["image"].isin(numbers)]
+    names = [class_name(network, int(split.labels[number])) for number in numbers]
+    examples = measure.examples(
+        split.read(numbers), network.mean, network.crop, transformations(network, settings)
+    )
+    plot.draw(
+        rows, examples, names, network.crop, context.folder / "figure5",
+        f"{settings['network']}: features and probability under transformation",
+    )  # fmt: skip
+
+
+def shift_table(table: pd.DataFrame, crop: int, settings: Config) -> pd.DataFrame:
+    """Mean relative distances, a row a network, kind, layer and image.
+
+    `small` is over small transformations, NaN for a kind without such; `whole` over all.
+    """
+    small = settings["small"]
+    most = {**small, "translation": small["translation"] * crop / PAPER_CROP}
+    keys, parts = ["network", "kind", "layer"], []
+    for network, kind, layer in table[keys].drop_duplicates().to_numpy().tolist():
+        rows = table[table["network"] == network]
+        shifts = {
+            name: measure.mean_shift(rows, layer, kind, reach)
+            for name, reach in (("small", most.get(kind, 0.0)), ("whole", np.inf))
+        }
+        found = pd.DataFrame(shifts).rename_axis("image").reset_index()
+        parts.append(found.assign(network=network, kind=kind, layer=layer))
+    return pd.concat(parts, ignore_index=True)[[*keys, "image", "small", "whole"]]
+
+
+def measures(shifts: pd.DataFrame, settings: Config) -> dict[str, Found]:
+    """By kind: how far each layer moves under small transformations, and the first minus the last;
+    and how much further the last moves when turned than when moved or enlarged.
+    """
+    first, *_, last = settings["layers"]
+    values: dict[str, Found] = {}
+    for kind in settings["small"]:
+        rows = shifts[shifts["kind"] == kind]
+        small = rows.pivot_table(index=IMAGES, columns="layer", values="small", dropna=False)
+        for layer in settings["layers"]:
+            values[f"{kind}/{layer}"] = stats.bootstrap(small[layer].groupby(level="image").mean())
+        values[f"{kind}/difference"] = over_images(small[first] - small[last])
+    rows = shifts[shifts["layer"] == last]
+    whole = rows.pivot_table(index=IMAGES, columns="kind", values="whole", dropna=False)
+    others = whole[["translation", "scale"]].mean(axis=1, skipna=False)
+    return values | {"rotation/beyond_others": over_images(whole["rotation"] - others)}
+
+
+def report(found: Mapping[str, Found], means: pd.DataFrame, crop: int, settings: Config) -> str:
+    first, *_, last = settings["layers"]
+    numbers, small = flat(found), settings["small"]
+    lines = [
+        f"* {kind}, {layer}: {each.mean:.3f} [{each.low:.3f}, {each.high:.3f}]\n"
+        for kind in small
+        for layer in settings["layers"]
+        for each in [numbers[f"{kind}/{layer}"]]
+    ]
+    differences = [
+        f"* {kind}, {first} minus {last}: {each.mean:.3f} [{each.low:.3f}, {each.high:.3f}]\n"
+        for kind in small
+        for each in [numbers[f"{kind}/difference"]]
+    ]
+    return (
+        f"# Figure 5: {settings['network']} and {len(settings['others'])} more seeds\n\n"
+        f"The paper's claim: {first} moves at once, {last} far less under translation and scaling; "
+        "neither is invariant to rotation.\n"
+        "Distance to the features of the image as it is, divided by their norm; mean over small "
+        f"transformations (translation up to {small['translation']}/{PAPER_CROP} of the crop, here "
+        f"{small['translation'] * crop / PAPER_CROP:g} pixels of {crop}; scale up to "
+        f"{1 + small['scale']:g}), 95 % intervals over {found['images']} images:\n"
+        f"\n{''.join(lines)}\n{''.join(differences)}\n{largest(means, settings['layers'])}"
+    )
+
+
+def largest(means: pd.DataFrame, layers: Sequence[str]) -> str:
+    """The greatest mean relative distance of each kind, and the least mean probability."""
+    by_kind = means.groupby(["kind", "layer"], sort=False)
+    highest, lowest = by_kind["relative"].max(), by_kind["probability"].min()
+    return "".join(
+        f"* {kind}, at worst: "
+        + ", ".join(f"{layer} {highest[kind, layer]:.2f}" for layer in layers)
+        + f"; probability of the true class {lowest[kind, layers[0]]:.2f}\n"
+        for kind in dict.fromkeys(kind for kind, _ in highest.index)
+    )

@@ -1,0 +1,39 @@
+"""Keys that the sections of several elements in conf/analysis.yaml have in common."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from zfrepro.keys import SEED, key
+
+LAYER: dict[str, Any] = {"pattern": r"(conv|fc)\d+", "words": "a layer, conv1 or fc6 for example"}
+LAYERS: dict[str, Any] = {
+    "pattern": r"(conv|fc)\d+",
+    "words": "a list of layers, conv1 or fc6 for example",
+}
+EXPERIMENTS: dict[str, Any] = {"option_of": "experiment"}
+
+
+@dataclass
+class OfNetwork:
+    """A network and the images of the source that it is shown."""
+
+    network: str = key("an experiment", **EXPERIMENTS)
+    split: str = key("of the source", one_of=("train", "val"))
+    seed: int = key("of what is drawn at random", **SEED)
+
+
+@dataclass
+class OfSample(OfNetwork):
+    """Some of the images, and other networks that see them too."""
+
+    others: list[str] = key("experiments, for the spread", **EXPERIMENTS)
+
+    images: int = key(
+        "at most a quarter of the split's, spread over the classes", least=1, most=10**6
+    )
+
+
+@dataclass
+class Square:
+    side: int = key("pixels of a crop of 224", least=1, most=224)
+    value: int = key("grey", least=0, most=255)

@@ -1,0 +1,150 @@
+"""What our results say of the claims that tables 4 to 7 and figure 9 make.
+
+Folds are drawn anew, paired where both arms had the same. They share images, which no interval here
+takes account of.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from zfrepro import paper, stats
+from zfrepro.outcome import Measure, Part, UntestedError, only
+from zfrepro.report.measures.given import given
+from zfrepro.report.transfer import ARMS
+from zfrepro.results import Results
+from zfrepro.stats import Interval
+
+
+def gain(name: str, table: str, results: Results) -> Measure:
+    """Pretrained minus scratch on the folds of the latter, for each number of training images."""
+    folds = results.table(f"transfer/{name}/folds.csv").set_index(["images_a_class", "fold"])
+    scratch, pretrained = (folds.loc[folds["arm"] == arm, "accuracy"] for arm in ARMS)
+    gains = pretrained.reindex(scratch.index) - scratch
+    counts = gains.index.get_level_values("images_a_class")
+    by_count = {int(count): list(gains[counts == count]) for count in counts.unique()}
+    expected = _paper_gains(table)
+    parts = tuple(
+        Part(
+            f"{count} images a class",
+            stats.t_interval(values),
+            stats.t_interval(values, 1 - 0.05 / len(by_count)),
+            expected.get(count),
+        )
+        for count, values in by_count.items()
+    )
+    note = "; ".join(f"{part.name} {part.interval}" for part in parts)
+    if missing := sorted(expected.keys() - by_count.keys()):
+        note += f"; not measured here: {', '.join(map(str, missing))}"
+    count = min((len(values) for values in by_count.values()), default=0)
+    return Measure(parts, "folds", count, _networks(results), note=note)
+
+
+def _paper_gains(table: str) -> dict[int, float]:
+    """By training images a class."""
+    columns = [name for name in map(str, paper.table(table)) if name.startswith("acc_")]
+    return {
+        int(name[4:]): given(table, "pretrained", name) - given(table, "scratch", name)
+        for name in columns
+    }
+
+
+def few_images(results: Results) -> Measure:
+    """Pretrained with 6 images a class minus scratch with 60."""
+    folds = results.table("transfer/caltech256/folds.csv")
+    groups = {
+        arm: _accuracies(folds, arm, count) for arm, count in (("pretrained", 6), ("scratch", 60))
+    }
+    found = stats.t_contrast(groups, {"pretrained": 1, "scratch": -1})
+    return Measure(only(found), "folds", min(map(len, groups.values())), _networks(results))
+
+
+def _accuracies(folds: pd.DataFrame, arm: str, count: int) -> list[float]:
+    mine = folds[(folds["arm"] == arm) & (folds["images_a_class"] == count)]
+    if mine.empty:
+        raise UntestedError(f"no fold has {count} images a class, {arm}")
+    return list(mine["accuracy"])
+
+
+class Rival(NamedTuple):
+    """An accuracy that the paper cites, on images of a real set."""
+
+    name: str  # of the set
+    table: str
+    row: str
+    column: str
+
+
+def rival(against: Rival, count: int, results: Results) -> Measure:
+    """Pretrained with `count` images a class minus a published accuracy."""
+    cited = _cited(against, results)
+    folds = results.table(f"transfer/{against.name}/folds.csv")
+    mine = _accuracies(folds, "pretrained", count)
+    found = stats.t_interval([value - cited for value in mine])
+    column = f"acc_{count}"  # of which figure 9 has more than table 5
+    printed = column in paper.table(against.table)
+    expected = given(against.table, "pretrained", column) - cited if printed else None
+    parts = only(found, expected)
+    return Measure(parts, "folds", len(mine), _networks(results))
+
+
+def _cited(against: Rival, results: Results) -> float:
+    """The published number, where our images are those of the set."""
+    here = results.settings(f"sets/{against.name}")["name"]
+    if here != against.name:
+        images = f"measured here on {here}" if here else "this profile has no such set"
+        raise UntestedError(f"cited on {against.name}, {images}")
+    return given(against.table, against.row, against.column)
+
+
+def voc(results: Results) -> Measure:
+    """Mean average precision minus the best cited; the note says on how many classes it wins."""
+    cited = _cited(Rival("voc2012", "table6", "mean", "yan_2012"), results)
+    table = results.table("transfer/voc2012/average_precision.csv")
+    mine = table[table["classifier"] == "softmax"].set_index("class")
+    ends = Interval(*(mine.loc["mean", ["ap", "low", "high"]].to_numpy(dtype=float) - cited))
+    scores = results.file("transfer/voc2012/scores.parquet")
+    images = len(pd.read_parquet(scores, columns=["path"]))
+    expected = given("table6", "mean", "paper") - cited
+    tested = " and ".join(results.settings("transfer")["voc2012"]["test"])
+    note = f"{_won(mine['ap'])}; tested on {tested}: the paper's test labels are not public"
+    return Measure(only(ends, expected), "images", images, _networks(results), images, note)
+
+
+def _won(found: pd.Series[float]) -> str:
+    """On how many classes an average precision, by class, is above both cited ones."""
+    published = paper.table("table6").set_index("class").drop("mean")
+    best = published[["sande_2012", "yan_2012"]].max(axis=1)
+    classes = best.index.intersection(found.index)
+    return f"ahead on {(found[classes] > best[classes]).sum()} of {len(classes)} classes"
+
+
+def depth(name: str, column: str, results: Results) -> Measure:
+    """Points a layer that a linear SVM gains, by fold: the slope over layers 1 to 5 and 7."""
+    table = results.table("probe/folds.csv")
+    mine = table[(table["set"] == name) & (table["classifier"] == "svm")]
+    if mine.empty:
+        raise UntestedError(f"this profile has no {name}")
+    by_fold = mine.pivot_table(index="fold", columns="layer", values="accuracy", sort=False)
+    published = paper.table("table7").query("classifier == 'svm'")[column]
+    means = {str(layer): float(accuracy) for layer, accuracy in by_fold.mean().items()}
+    ends = (max(means, key=lambda layer: means[layer]), list(means)[-1])
+    best, last = (f"{layer}, {means[layer]:.1f} %" for layer in ends)
+    found = stats.t_interval([_slope(row) for row in by_fold.to_numpy()])
+    parts, note = only(found, _slope(published)), f"best: {best}; last: {last}"
+    return Measure(parts, "folds", len(by_fold), _networks(results), note=note)
+
+
+def _slope(values: npt.ArrayLike) -> float:
+    """Of the least-squares line through values at equal steps."""
+    heights = np.asarray(values, dtype=np.float64)
+    return float(np.polyfit(np.arange(len(heights)), heights, 1)[0])
+
+
+def _networks(results: Results) -> tuple[str]:
+    """The one whose features are used, and which is trained anew from random weights."""
+    return (results.settings("transfer")["network"],)
