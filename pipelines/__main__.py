@@ -1,9 +1,9 @@
 """`python -m pipelines`: brings dvc.yaml up to date with the experiments and the elements.
 
 Run it after adding a file to conf/experiment/, an element, or a stage. In dvc.yaml it rewrites the
-list of experiments and, in params and in plots, every entry on one experiment; and the stage of each
-element, whose folder joins what the claims are judged by. Each stage gets what stage `sources` writes
-about its code.
+list of experiments and, in params and in plots, every entry on one experiment; and the stage of
+each element, whose folder joins what the claims are judged by. Each stage gets what stage `sources`
+writes about its code.
 """
 
 import argparse

@@ -13,12 +13,11 @@ from dataclasses import replace
 from pipelines._recipe import made_from
 from pipelines._stage import shell
 from zfrepro import config, elements, files
+from zfrepro.config import Config
 from zfrepro.elements.context import Context
 from zfrepro.outcome import Outcome
 from zfrepro.render import style
 from zfrepro.results import Results
-
-RESULTS = config.ROOT / "results"
 
 
 def main() -> None:
@@ -26,15 +25,20 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("name", choices=elements.NAMES)
-    element = elements.find(parser.parse_args().name)
+    name = parser.parse_args().name
     with shell(keep_memory=True):
         analysis = config.load(config.CONFIGS / "analysis.yaml")
-        settings, folder = analysis[element.stage], RESULTS / element.folder
         style.set_output(**analysis["pictures"])
-        shutil.rmtree(folder, ignore_errors=True)
-        found = element.run(Context(settings, Results(RESULTS), folder))
-        cautioned(found).write(folder)
-        files.write_json(folder / "recipe.json", made_from(element.stage, settings))
+        run(name, analysis[name], Results(config.ROOT / "results"))
+
+
+def run(name: str, settings: Config, results: Results) -> None:
+    """Makes the folder of an element anew."""
+    element = elements.find(name)
+    folder = results.folder / element.folder
+    shutil.rmtree(folder, ignore_errors=True)
+    cautioned(element.run(Context(settings, results, folder))).write(folder)
+    files.write_json(folder / "recipe.json", made_from(results, name, settings))
 
 
 def cautioned(found: Outcome) -> Outcome:

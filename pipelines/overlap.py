@@ -21,6 +21,7 @@ from zfrepro.data.store import ABSENT, PreparedSet, Split
 from zfrepro.fingerprint import fingerprint
 from zfrepro.render.tables import markdown
 from zfrepro.report import overlap as drawing
+from zfrepro.results import Results
 from zfrepro.transfer import excluded
 from zfrepro.transfer.overlap import Rule, collect, read, shared
 
@@ -39,7 +40,9 @@ def main() -> None:
     with shell():
         settings = config.load(config.CONFIGS / "analysis.yaml")["overlap"]
         run(settings)
-        files.write_json(FIGURES / "recipe.json", made_from("overlap", settings, present()))
+        files.write_json(
+            FIGURES / "recipe.json", made_from(Results(RESULTS), "overlap", settings, present())
+        )
 
 
 def run(settings: Config) -> None:

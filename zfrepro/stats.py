@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy.special import stdtrit
 
 RESAMPLES = 10_000
+ROUNDING = 1e-9  # what values that are the same differ by, as a share of them
 
 Values = npt.NDArray[np.float64]
 
@@ -79,7 +80,7 @@ def t_contrast(
     """
     arrays = {name: np.asarray(values, dtype=np.float64) for name, values in groups.items()}
     effect = sum(weight * arrays[name].mean() for name, weight in weights.items())
-    if not any(np.ptp(values) for values in arrays.values()):
+    if not any(np.ptp(values) > ROUNDING * np.abs(values).max() for values in arrays.values()):
         return Interval(float(effect), np.nan, np.nan)
     squares = sum(((values - values.mean()) ** 2).sum() for values in arrays.values())
     freedom = sum(len(values) - 1 for values in arrays.values())

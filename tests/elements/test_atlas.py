@@ -11,16 +11,19 @@ import pytest
 import torch
 from PIL import Image
 
-from pipelines import atlas as stage
+from pipelines import element
 from tests.browser import violations
 from tests.project import Project
 from zfrepro import config
 from zfrepro.data.store import PreparedSet
+from zfrepro.elements.atlas import stage
+from zfrepro.elements.context import Context
 from zfrepro.elements.features import measure as features
 from zfrepro.elements.features.plot import compose
 from zfrepro.interp.deconv import Deconvnet
 from zfrepro.interp.top_activations import strongest, to_table
 from zfrepro.models.convnet import build
+from zfrepro.results import Results
 from zfrepro.training.trained import Trained, centred
 
 CROP = 56
@@ -48,10 +51,8 @@ def made(prepared_project: Project, tmp_path_factory: pytest.TempPathFactory) ->
     (folder / "features").mkdir()
     table.to_parquet(folder / "features" / "one.parquet", index=False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stage, "RESULTS", folder)
-        patch.setattr(stage, "ATLAS", folder / "atlas")
-        patch.setattr(stage, "trained", lambda name: trained)
-        stage.run(SETTINGS)
+        patch.setattr(Context, "trained", lambda self, name: trained)
+        element.run("atlas", SETTINGS, Results(folder))
     return folder / "atlas", trained, split, table
 
 
@@ -95,11 +96,10 @@ def test_every_map_has_the_picture_of_figure_2(made: Any) -> None:
 
 def test_layers_may_be_left_out(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, trained, _, _ = made
-    monkeypatch.setattr(stage, "RESULTS", folder.parent)
-    monkeypatch.setattr(stage, "ATLAS", folder.parent / "none")
-    monkeypatch.setattr(stage, "trained", lambda name: trained)
-    stage.run(SETTINGS | {"layers": []})
-    assert {path.name for path in (folder.parent / "none").iterdir()} == {"index.html", "quiz.html"}
+    monkeypatch.setattr(Context, "trained", lambda self, name: trained)
+    none = folder.parent / "none"
+    stage.run(Context(SETTINGS | {"layers": []}, Results(folder.parent), none))
+    assert {path.name for path in none.iterdir()} == {"index.html", "quiz.html"}
 
 
 @pytest.mark.browser

@@ -185,6 +185,7 @@ def report(summary: pd.DataFrame, settings: Config) -> str:
         f"# Figure 4: {settings['network']} and {len(settings['others'])} more seeds\n\n"
         "The paper's claim: lower layers settle within a few epochs, upper ones only much later.\n"
         "Settled: from the first of the kept epochs on whose projections of a fixed image (a map's "
-        f"strongest at the end) correlate {ALIKE} with the last epoch's. The other columns are in percent.\n\n"
+        f"strongest at the end) correlate {ALIKE} with the last epoch's. The other columns are in "
+        "percent.\n\n"
         f"{markdown(shown)}"
     )

@@ -2,7 +2,8 @@ import math
 
 import pytest
 
-from zfrepro.claims.rules import Part, Rule, UntestedError, only
+from zfrepro.claims.rules import Rule
+from zfrepro.outcome import Part, UntestedError, only
 from zfrepro.stats import Interval
 
 NONE = float("nan")

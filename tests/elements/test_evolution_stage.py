@@ -1,7 +1,8 @@
 import pandas as pd
 import pytest
 
-from pipelines import evolution
+from zfrepro.elements.evolution import stage
+from zfrepro.outcome import Measure
 
 CURVES = {  # correlation and share changed at epochs 1, 2 and 4
     ("one", "conv1"): ([0.5, 0.9, 1.0], [None, 0.4, 0.2]),
@@ -17,14 +18,20 @@ def test_a_layer_has_settled_from_the_first_epoch_that_is_like_the_last() -> Non
         for (network, layer), curves in CURVES.items()
         for epoch, c, changed in zip((1, 2, 4), *curves, strict=True)
     ]
-    by_network = evolution.settled(pd.DataFrame(rows))
+    by_network = stage.settled(pd.DataFrame(rows))
     found = by_network.set_index(["network", "layer"])
     assert found["settled at epoch"].to_dict() == {
         ("one", "conv1"): 2, ("one", "conv2"): 4, ("two", "conv1"): 1, ("two", "conv2"): 2
     }  # fmt: skip
     assert found.loc[("one", "conv2"), "correlation before the end"] == pytest.approx(15)
     assert found.loc[("one", "conv2"), "strongest image changed"] == pytest.approx(70)
-    summary = evolution.over_seeds(by_network)
+    summary = stage.over_seeds(by_network)
     assert summary.loc["conv1", "settled at epoch"] == 1.5
     assert summary.loc["conv1", "settled at epoch, ±"] == pytest.approx(0.5**0.5)
-    assert evolution.measures(summary)["settled_at_epoch/conv2"] == 3
+    measures = stage.measures(by_network, summary)
+    assert measures["settled_at_epoch/conv2"] == 3
+    order = measures["order"]
+    assert isinstance(order, Measure)
+    assert order.parts[0].interval.mean == pytest.approx(1.5)  # epochs later a layer: 2 and 1
+    assert (order.resampled, order.count, order.networks) == ("networks", 2, ("one", "two"))
+    assert "strongest image changed: +40 points a layer" in order.note

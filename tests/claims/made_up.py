@@ -8,12 +8,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from zfrepro.elements.architecture import stage as architecture
+from zfrepro.elements.correspondence import stage as correspondence
+from zfrepro.elements.evolution.stage import SETTLED, order
+from zfrepro.elements.invariance import stage as invariance
+from zfrepro.elements.occlusion import stage as occlusion
+from zfrepro.outcome import MEASURES, Found, Measure, write_measures
+from zfrepro.report.measures import of_tables
 from zfrepro.report.measures.trainings import ALEXNETS
 from zfrepro.report.networks import FIVE, WIDE
+from zfrepro.results import Results
 
 PROFILE = "miniature"
 IMAGES = 400  # predicted; a network's error is a multiple of a quarter of a percent
 LAYERS = ["conv1", "conv2", "conv3", "conv4", "conv5", "fc7"]
+KINDS = {"unclipped": ["fig6_zfnet_no_clip"], "alexnet": list(ALEXNETS), "zfnet": list(FIVE[:3])}
 NOISE = (0.5, -0.5, 0.25, -0.25, 0.0)  # sums to 0
 
 
@@ -25,42 +34,50 @@ def write_results(root: Path, sign: int) -> None:
     networks(root, sign)
     transfer(root, sign)
     probe(root, sign)
+    write_measures(root / "tables" / MEASURES, of_tables(Results(root)))
 
 
 def figures(root: Path, sign: int) -> None:
+    """The measures of each figure's stage, from tables as it makes them."""
     slopes = [sign + each for each in NOISE]
-    names = ("settled at epoch", "correlation before the end", "strongest image changed")
+    names = (SETTLED, "correlation before the end", "strongest image changed")
     settled = [
         {"network": network, "layer": layer, **dict.fromkeys(names, 10 + slope * depth)}
         for network, slope in zip(FIVE, slopes, strict=True)
         for depth, layer in enumerate(LAYERS[:5])
     ]
-    _table(root / "figure4" / "settled.csv", settled)
-    _table(root / "figure5" / "shifts.csv", shifts(sign))
+    write_measures(root / "figure4" / MEASURES, {"order": order(pd.DataFrame(settled))})
+    write_measures(root / "figure5" / MEASURES, figure5(pd.DataFrame(shifts(sign))))
+    write_measures(root / "figure6" / MEASURES, figure6(pd.DataFrame(first_layers(sign))))
+    drops = [
+        {"network": network, "image": image, "on": score, "off": 0.0, "score": score}
+        for network in FIVE for image in range(20)
+        for score in [0.1 * sign + NOISE[image % 5] / 10]
+    ]  # fmt: skip
+    write_measures(root / "figure7" / MEASURES, occlusion.measures(pd.DataFrame(drops)))
+    write_measures(root / "figure8" / MEASURES, table1(sign))
+
+
+def figure5(table: pd.DataFrame) -> dict[str, Found]:
+    settings = {"layers": ["conv1", "fc7"], "small": ["translation", "scale"]}
+    return invariance.measures(table, settings)
+
+
+def figure6(table: pd.DataFrame) -> dict[str, Found]:
+    return architecture.measures(table, KINDS)
+
+
+def first_layers(sign: int) -> list[dict[str, object]]:
     noise = {"unclipped": (0.0,), "alexnet": NOISE[:3], "zfnet": NOISE[1:4]}
     larger = {"dominance": "unclipped", "middle": "zfnet"}
     measures = ("dominance", "largest_share", "blank", "dead", "middle", "low", "layer2_high",
                 "grid_excess")  # fmt: skip
-    _table(root / "figure6" / "measures.csv", [
+    return [
         {"kind": kind, "seed": seed, **{
             name: 10 + each + 5 * sign * (larger.get(name, "alexnet") == kind) for name in measures
         }}
         for kind, values in noise.items() for seed, each in enumerate(values)
-    ])  # fmt: skip
-    kinds = {
-        "unclipped": ["fig6_zfnet_no_clip"],
-        "alexnet": list(ALEXNETS),
-        "zfnet": list(FIVE[:3]),
-    }
-    _json(root / "figure6" / "recipe.json", kinds)
-    drops = [
-        {"network": network, "image": image, "score": 0.1 * sign + NOISE[image % 5] / 10}
-        for network in FIVE for image in range(20)
     ]  # fmt: skip
-    _table(root / "figure7" / "drops.csv", drops)
-    _json(root / "figure8" / "measures.json", {"images": 10})
-    _json(root / "figure8" / "recipe.json", {"network": FIVE[0], "others": list(FIVE[1:])})
-    _table(root / "figure8" / "pairs.csv", pairs(sign))
 
 
 def shifts(sign: int) -> list[dict[str, object]]:
@@ -75,17 +92,17 @@ def shifts(sign: int) -> list[dict[str, object]]:
     return rows
 
 
-def pairs(sign: int) -> list[dict[str, object]]:
+def table1(sign: int) -> dict[str, Measure]:
+    """Of ten faces, whose parts correspond at the first layer and not at the second."""
     rng = np.random.default_rng(0)
-    parts = ("right_eye", "left_eye", "nose")
-    rows = []
-    for i, j in itertools.combinations(range(10), 2):
-        noise = rng.normal(0, 0.01)
-        for part, layer in itertools.product(parts, ("conv5", "fc7")):
-            value = (0.05 * sign + noise) if layer == "conv5" else 0.0
-            row = {"occlusion": part, "layer": layer, "image": i, "other": j}
-            rows.append({**row, "hamming": value, "disagreement": value})
-    return rows
+    noise = rng.normal(0, 0.01, (10, 10))
+    first = 0.05 * sign + (noise + noise.T) / 2
+    means = {
+        (layer, name): values
+        for layer, values in (("conv5", first), ("fc7", np.zeros_like(first)))
+        for name in ("hamming", "disagreement")
+    }
+    return correspondence.below_random(means, ["conv5", "fc7"], FIVE)
 
 
 def errors(sign: int) -> dict[str, tuple[float, float]]:

@@ -4,29 +4,36 @@ import json
 import re
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from zfrepro.report.measures.reading import Results
 
 from pipelines import __main__ as pipelines
-from tests.report.made_up import PROFILE, write_results
+from tests.claims.made_up import PROFILE, figure5, figure6, first_layers, shifts, write_results
 from zfrepro import paper
 from zfrepro.claims import forest
 from zfrepro.claims import judge as claims
 from zfrepro.claims import text as claims_text
 from zfrepro.claims.judge import Claim, Judged
+from zfrepro.elements.evolution import stage as evolution
+from zfrepro.elements.occlusion import stage as occlusion
+from zfrepro.outcome import MEASURES, Found, UntestedError, write_measures
 from zfrepro.report import readme
-from zfrepro.report.measures import MEASURES
+from zfrepro.report.measures import MEASURES as TABLE_MEASURES
+from zfrepro.report.measures import of_tables
+from zfrepro.results import Results
 
 ENDS = {"effect": -12.3, "low": -45.6, "high": 78.9}
 CLAIMS = {claim.id: claim for claim in claims.load()}
 
 
 def judged(root: Path, profile: str = PROFILE) -> dict[str, Judged]:
-    found = claims.judge_all(MEASURES, Results(root, profile))
+    """As stages `tables` and `claims` do."""
+    write_measures(root / "tables" / MEASURES, of_tables(Results(root)))
+    found = claims.judge_all(Results(root), profile)
     return {each.claim.id: each for each in found}
 
 
@@ -79,7 +86,7 @@ def test_each_says_what_it_rests_on(borne_out: Path) -> None:
     assert document["profile"] == PROFILE
     five = entries["table2-five"]
     assert (five["images"], five["seeds"], len(five["networks"])) == (400, 5, 5)
-    assert five["sources"][-1] == "results/ensembles/zfnet_5_convnets_a_val_ten.parquet"
+    assert five["sources"] == ["results/tables/measures.json"]
     assert entries["table3-both"]["resampled"] == "networks"
     assert (entries["table4-scratch"]["resampled"], entries["table4-scratch"]["count"]) == (
         "folds",
@@ -94,8 +101,6 @@ def test_each_says_what_it_rests_on(borne_out: Path) -> None:
 @pytest.mark.parametrize(
     ("missing", "untested"),
     [
-        ("figures/figure4/settled.csv", "figure4-order"),
-        ("figures/figure6/recipe.json", "figure6-dead"),
         ("predictions/tab3_no_fc67/val_ten.parquet", "table3-fc67"),
         ("ensembles/zfnet_6_convnets_a_and_b_val_ten.parquet", "table2-six"),
         ("transfer/caltech101/folds.csv", "table4-scratch"),
@@ -119,9 +124,6 @@ def spoil(path: Path, column: str, value: float) -> None:
 @pytest.mark.parametrize(
     ("file", "column", "name"),
     [
-        ("figures/figure4/settled.csv", "settled at epoch", "figure4-order"),
-        ("figures/figure5/shifts.csv", "small", "figure5-scale"),
-        ("figures/figure6/measures.csv", "middle", "figure6-frequencies"),
         ("transfer/caltech256/folds.csv", "accuracy", "table5-scratch"),
         ("probe/folds.csv", "accuracy", "table7-caltech101"),
     ],
@@ -148,8 +150,8 @@ def test_a_profile_without_the_sets_says_so(results: Path) -> None:
         (results / "configs" / "sets" / f"{name}.yaml").write_text("name: null\n")
     found = judged(results)
     for name in ("table4-scratch", "table5-scratch", "figure9-scratch"):
-        assert found[name].note.endswith("has no line: profile miniature has no such set")
-    assert found["table4-cited"].note == "cited on caltech101, profile miniature has no such set"
+        assert found[name].note.endswith("has no line: this profile has no such set")
+    assert found["table4-cited"].note == "cited on caltech101, this profile has no such set"
     assert found["table2-five"].verdict == "reproduced"
 
 
@@ -160,20 +162,66 @@ def test_what_is_cited_counts_on_the_same_images_alone(results: Path) -> None:
     assert found.note == "cited on voc2012, measured here on voc2012_miniature"
 
 
+def test_a_figure_that_has_not_been_measured_is_named(results: Path) -> None:
+    shutil.rmtree(results / "figures" / "figure4")
+    found = judged(results)["figure4-order"]
+    assert found.verdict == "not tested"
+    assert found.note == "there is no order in results/figures/figure4/measures.json"
+
+
+def spoilt_order() -> dict[str, Found]:
+    rows = [
+        {"network": "tab3_zfnet", "layer": layer, "settled at epoch": epoch}
+        for layer, epoch in (("conv1", 1.0), ("conv2", np.nan))
+    ]
+    return {"order": evolution.order(pd.DataFrame(rows))}
+
+
+def spoilt_shifts() -> dict[str, Found]:
+    rows = pd.DataFrame(shifts(1))
+    rows.loc[(rows["image"] == 3) & (rows["layer"] == "conv1"), "small"] = np.nan
+    return figure5(rows)
+
+
+def spoilt_layers() -> dict[str, Found]:
+    rows = pd.DataFrame(first_layers(1))
+    rows.loc[3, "middle"] = np.nan
+    return figure6(rows)
+
+
+@pytest.mark.parametrize(
+    ("figure", "measures", "name"),
+    [
+        ("figure4", spoilt_order, "figure4-order"),
+        ("figure5", spoilt_shifts, "figure5-scale"),
+        ("figure6", spoilt_layers, "figure6-frequencies"),
+    ],
+)
+def test_a_figures_value_that_is_no_number_decides_nothing(
+    results: Path, figure: str, measures: Callable[[], dict[str, Found]], name: str
+) -> None:
+    write_measures(results / "figures" / figure / MEASURES, measures())
+    found = judged(results)[name]
+    assert found.verdict == "not tested"
+    assert "is no number" in found.note
+
+
 def test_no_annotations_are_a_reason(results: Path) -> None:
-    spoiled = pd.read_csv(results / "figures" / "figure7" / "drops.csv").assign(score=np.nan)
-    spoiled.to_csv(results / "figures" / "figure7" / "drops.csv", index=False)
-    (results / "figures" / "figure8" / "measures.json").write_text('{"images": 1}')
+    rows = [{"network": "one", "image": 1, "on": np.nan, "off": np.nan, "score": np.nan}]
+    measures = occlusion.measures(pd.DataFrame(rows))
+    write_measures(results / "figures" / "figure7" / MEASURES, measures)
+    without = {"images": 1, "layer5": UntestedError("no faces with landmarks")}
+    write_measures(results / "figures" / "figure8" / MEASURES, without)
     found = judged(results)
     assert "no images with known objects" in found["figure7-object"].note
     assert "no faces with landmarks" in found["table1-layer5"].note
 
 
 def test_a_limit_that_was_never_reached_tests_nothing(results: Path) -> None:
-    path = results / "figures" / "figure6" / "measures.csv"
-    table = pd.read_csv(path)
+    table = pd.DataFrame(first_layers(1))
     same = table[(table["kind"] == "zfnet") & (table["seed"] == 0)].assign(kind="unclipped")
-    pd.concat([same, table[table["kind"] != "unclipped"]]).to_csv(path, index=False)
+    measures = figure6(pd.concat([same, table[table["kind"] != "unclipped"]]))
+    write_measures(results / "figures" / "figure6" / MEASURES, measures)
     found = judged(results)["figure6-clipping"]
     assert found.verdict == "not tested"
     assert "no filter reaches the limit" in found.note
@@ -233,8 +281,9 @@ def test_a_claim_names_a_stage_and_a_picture_that_exist(claim: Claim) -> None:
 
 
 def test_every_claim_is_measured_and_every_file_read_is_a_dependency(borne_out: Path) -> None:
-    assert MEASURES.keys() == CLAIMS.keys()
     assert len(CLAIMS) == len(claims.load())
+    of_tables_alone = {each.number for each in CLAIMS.values() if each.number.startswith("tables:")}
+    assert of_tables_alone == {f"tables:{name}" for name in TABLE_MEASURES}
     stage = pipelines.read()["stages"]["claims"]
     deps = tuple(stage["deps"])
     for each in judged(borne_out).values():
