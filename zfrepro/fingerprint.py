@@ -30,30 +30,47 @@ def fingerprint(parts: Mapping[str, object], modules: Iterable[str]) -> str:
 @cache
 def digests(*modules: str) -> Mapping[str, str]:
     """Of each source file behind `modules`, by its path from the project's root."""
-    return {path.relative_to(PROJECT).as_posix(): _meaning(path) for path in closure(modules)}
+    return _digests(closure(modules))
+
+
+def own_digests(*modules: str) -> Mapping[str, str]:
+    """The same of the files of `modules` alone, whatever they import.
+
+    Raises:
+        ModuleNotFoundError: a name that is no module of this project.
+    """
+    return _digests(map(_required, modules))
+
+
+def _digests(paths: Iterable[Path]) -> Mapping[str, str]:
+    return {path.relative_to(PROJECT).as_posix(): _meaning(path) for path in paths}
 
 
 def closure(modules: Iterable[str]) -> list[Path]:
     """Source files of `modules` and of all they import from this project, sorted.
 
-    Imports inside functions count too; `import a.b` also runs `a/__init__.py`.
+    Imports inside functions count too, but not those under `if TYPE_CHECKING`, which never run;
+    `import a.b` also runs `a/__init__.py`.
 
     Raises:
         ModuleNotFoundError: a name that is no module of this project.
     """
     found: dict[Path, None] = {}
-    waiting = [(name, True) for name in modules]
+    waiting = [(name, _required(name)) for name in modules]
     while waiting:
-        name, required = waiting.pop()
-        path = _source(name)
-        if path is None:
-            if required:
-                raise ModuleNotFoundError(f"{name} is no module of this project")
-            continue
+        name, path = waiting.pop()
         if path not in found:
             found[path] = None
-            waiting += [(imported, False) for imported in _imports(path, name)]
+            sources = ((imported, _source(imported)) for imported in _imports(path, name))
+            waiting += [(imported, source) for imported, source in sources if source]
     return sorted(found)
+
+
+def _required(name: str) -> Path:
+    path = _source(name)
+    if path is None:
+        raise ModuleNotFoundError(f"{name} is no module of this project")
+    return path
 
 
 def _source(name: str) -> Path | None:
@@ -73,7 +90,7 @@ def _imports(path: Path, name: str) -> tuple[str, ...]:
 
 
 def _imported(path: Path, name: str) -> Iterator[str]:
-    for node in ast.walk(_tree(path)):
+    for node in _running(_tree(path)):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name
@@ -82,6 +99,17 @@ def _imported(path: Path, name: str) -> Iterator[str]:
             yield base
             for alias in node.names:  # `from package import module`
                 yield f"{base}.{alias.name}"
+
+
+def _running(node: ast.AST) -> Iterator[ast.AST]:
+    """`node` and all below it, without what only a type checker reads."""
+    yield node
+    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+        below: Iterable[ast.AST] = node.orelse
+    else:
+        below = ast.iter_child_nodes(node)
+    for child in below:
+        yield from _running(child)
 
 
 def _parents(name: str) -> Iterator[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from zfrepro import elements
 from zfrepro.claims.rules import Rule, Verdict
 from zfrepro.outcome import MEASURES, Measure, Part, UntestedError
 from zfrepro.results import Results
@@ -21,29 +23,41 @@ class Claim:
     """One claim, its place in the paper, and the rule that decides it.
 
     Args:
-        element: the figure or table, "figure5".
+        id, element, stage: its name; the figure or table, "figure5"; and the stage of `dvc.yaml`
+            whose rerun makes the number anew. Without them as the number says.
         number: of `measures.json` that decides it: "figure7:difference", "tables:table3/fc67".
         paper: what the paper shows, with its numbers.
         unit: of the effect and the margin.
         each: what the several cases are of which it is said; "": one.
         why: how the margin follows from the paper's own numbers.
-        stage: of `dvc.yaml`, whose rerun makes the number anew.
     """
 
-    id: str
-    element: str
-    section: str
-    claim: str
-    measure: str
     number: str
-    unit: str
-    paper: str
-    stage: str
-    picture: str
+    claim: str
+    id: str = ""
+    element: str = ""
+    section: str = ""
+    measure: str = ""
+    unit: str = ""
+    paper: str = ""
+    stage: str = ""
+    picture: str = ""
     side: Literal["above", "below"] = "above"
     margin: float = 0.0
     why: str = ""
     each: str = ""
+
+    def __post_init__(self) -> None:
+        """What is not said follows from the number."""
+        figure = self.number.partition(":")[0]
+        shown = elements.exhibits().get(figure)
+        follows = {
+            "id": re.sub(r"\W+", "-", self.number), "element": figure,
+            "stage": shown.stage if shown else figure,
+        }  # fmt: skip
+        for name, value in follows.items():
+            if not getattr(self, name):
+                object.__setattr__(self, name, value)
 
     @property
     def rule(self) -> Rule:
@@ -167,7 +181,7 @@ def document(profile: str, judged: Sequence[Judged]) -> dict[str, Any]:
 def entry(judged: Judged) -> dict[str, Any]:
     """A claim of claims.json."""
     claim, evidence, part = judged.claim, judged.evidence, judged.deciding
-    names = ("id", "element", "section", "claim", "measure", "unit", "paper")
+    names = ("id", "element", "section", "claim", "measure", "number", "unit", "paper")
     effect, low, high = part.interval if part else (None, None, None)
     return {
         **{name: getattr(claim, name) for name in names},

@@ -1,7 +1,5 @@
 """What an element's stage works with: the study's trained networks and prepared images."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +12,8 @@ from torch import Tensor
 
 from zfrepro import config
 from zfrepro.config import Config
+from zfrepro.data import annotations
+from zfrepro.data.annotations import Box, Placement
 from zfrepro.data.sample import stratified_sample
 from zfrepro.data.store import PreparedSet, Split
 from zfrepro.devices import device_of
@@ -28,6 +28,7 @@ from zfrepro.training.trained import AT_CHANCE, Trained, centred, load
 Ints = npt.NDArray[np.int64]
 Read = Callable[[Ints], Tensor]
 Show = Callable[[Ints], npt.NDArray[np.float32]]
+Boxes = dict[int, Box | None]  # of each image the part of its object that a crop shows
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,18 @@ class Context:
         numbers = np.arange(len(self.split)) if among is None else among
         count = min(self.settings["images"], max(len(self.split) // 4, 5))
         return numbers[stratified_sample(self.split.labels[numbers], count, self.settings["seed"])]
+
+    def boxes(self, numbers: Ints, crop: int) -> Boxes:
+        """Of these images; None where the object's place is not known, or not in the crop."""
+        split = self.split
+        known = annotations.of_images(self.prepared.folder, split.name, split.paths_of(numbers))
+        if known is None:
+            return dict.fromkeys(numbers.tolist())
+        side = self.prepared.image_size
+        return {
+            number: each.box and Placement.of(each.width, each.height, side, crop).box(each.box)
+            for number, each in zip(numbers.tolist(), known, strict=True)
+        }
 
     def reader(self, trained: Trained) -> Read:
         """What gives the network's input (N, 3, c, c) for images of these numbers (N,)."""

@@ -11,25 +11,27 @@ LAYERS: dict[str, Any] = {
     "words": "a list of layers, conv1 or fc6 for example",
 }
 EXPERIMENTS: dict[str, Any] = {"option_of": "experiment"}
+NETWORK = "tab3_zfnet"
+SEEDS = [f"tab2_zfnet_seed{member}" for member in range(1, 5)]  # the same network, trained anew
 
 
 @dataclass
 class OfNetwork:
     """A network and the images of the source that it is shown."""
 
-    network: str = key("an experiment", **EXPERIMENTS)
-    split: str = key("of the source", one_of=("train", "val"))
-    seed: int = key("of what is drawn at random", **SEED)
+    network: str = key("an experiment", NETWORK, **EXPERIMENTS)
+    split: str = key("of the source", "val", one_of=("train", "val"))
+    seed: int = key("of what is drawn at random", 0, **SEED)
 
 
 @dataclass
 class OfSample(OfNetwork):
     """Some of the images, and other networks that see them too."""
 
-    others: list[str] = key("experiments, for the spread", **EXPERIMENTS)
+    others: list[str] = key("experiments, for the spread", SEEDS, **EXPERIMENTS)
 
     images: int = key(
-        "at most a quarter of the split's, spread over the classes", least=1, most=10**6
+        "at most a quarter of the split's, spread over the classes", 60, least=1, most=10**6
     )
 
 

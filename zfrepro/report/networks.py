@@ -15,11 +15,12 @@ import numpy as np
 import pandas as pd
 
 from zfrepro import paper, stats
+from zfrepro.elements.settings import NETWORK, SEEDS
 from zfrepro.stats import Interval
 from zfrepro.training import predictions
 from zfrepro.training.predictions import Shares
 
-FIVE = ("tab3_zfnet", *(f"tab2_zfnet_seed{k}" for k in range(1, 5)))
+FIVE = (NETWORK, *SEEDS)
 WIDE = "tab3_zfnet_conv345_wide"
 BASES = {"alexnet": "tab3_alexnet", "zfnet": "tab3_zfnet"}  # of table 3, by its column `base`
 

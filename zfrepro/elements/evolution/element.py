@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zfrepro.elements.base import PROJECTION, Config, Element, Passes
-from zfrepro.elements.settings import EXPERIMENTS, LAYERS, OfNetwork
+from zfrepro.elements.settings import EXPERIMENTS, LAYERS, SEEDS, OfNetwork
 from zfrepro.keys import key
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ FIXED = 32  # maps of a layer whose projections are compared
 
 @dataclass
 class Settings(OfNetwork):
-    others: list[str] = key("experiments, for the spread", **EXPERIMENTS)
+    others: list[str] = key("experiments, for the spread", SEEDS, **EXPERIMENTS)
     layers: list[str] = key("that are followed", **LAYERS)
     maps: int = key("shown of each layer", least=1, most=10_000)
 

@@ -12,9 +12,7 @@ from tqdm import tqdm
 
 from zfrepro import stats
 from zfrepro.config import Config
-from zfrepro.data import annotations
-from zfrepro.data.annotations import Box, Placement
-from zfrepro.elements.context import Context, Ints
+from zfrepro.elements.context import Boxes, Context
 from zfrepro.elements.measures import over_images
 from zfrepro.elements.occlusion import measure, plot
 from zfrepro.elements.occlusion.measure import Square
@@ -26,12 +24,10 @@ from zfrepro.training.trained import Trained
 
 OTHERS = 3  # images whose projection of the same map stands beside
 
-Boxes = Mapping[int, Box | None]  # of each image the part of its object that the crop shows
-
 
 def run(context: Context) -> Outcome:
     numbers = context.sample()
-    boxes = boxes_of(context, numbers, context.trained(context.networks[0]).crop)
+    boxes = context.boxes(numbers, context.trained(context.networks[0]).crop)
     table = pd.DataFrame(
         [row for network in context.networks for row in scored(context, network, boxes)]
     )
@@ -40,19 +36,6 @@ def run(context: Context) -> Outcome:
     found = measures(table)
     text = report(found, table, context.settings)
     return Outcome(found, {"drops": drops, "maps": maps}, text)
-
-
-def boxes_of(context: Context, numbers: Ints, crop: int) -> Boxes:
-    """None where the object's place is not known, or not in the crop."""
-    prepared, split = context.prepared, context.split
-    known = annotations.of_images(prepared.folder, split.name, split.paths_of(numbers))
-    if known is None:
-        return dict.fromkeys(numbers.tolist())
-    return {
-        number: each.box
-        and Placement.of(each.width, each.height, prepared.image_size, crop).box(each.box)
-        for number, each in zip(numbers.tolist(), known, strict=True)
-    }
 
 
 def scored(context: Context, name: str, boxes: Boxes) -> Iterator[dict[str, object]]:
