@@ -19,6 +19,7 @@ from zfrepro.config import Config
 from zfrepro.data.store import ABSENT, PreparedSet, Split
 from zfrepro.devices import device_of
 from zfrepro.fingerprint import fingerprint
+from zfrepro.results import read_recipe
 from zfrepro.training.trained import Trained, load
 from zfrepro.transfer import features, probe
 from zfrepro.transfer.protocol import Fold, Labels, draw
@@ -60,8 +61,7 @@ class Network:
         folder = RESULTS / "runs" / name
         self.name = name
         self.config = config.load(folder / "config.yaml")
-        recipe = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        self.folder = config.CHECKPOINTS / recipe["fingerprint"]
+        self.folder = config.CHECKPOINTS / read_recipe(folder)["fingerprint"]
         self.device = device_of(self.config["trainer"]["accelerator"])
         self._weights = folder / "weights.pt"
 

@@ -25,6 +25,7 @@ from zfrepro.evaluate import evaluated
 from zfrepro.models.memory import keep_freed_memory
 from zfrepro.render import tables
 from zfrepro.report import confusion
+from zfrepro.results import read_recipe
 from zfrepro.training import predictions
 from zfrepro.workers import shared_map
 
@@ -99,7 +100,7 @@ def _trained_row(prepared: PreparedSet, name: str) -> dict[str, object]:
 
     keep_freed_memory()
     folder = RESULTS / "runs" / name
-    recipe = json.loads((folder / "run.json").read_text())
+    recipe = read_recipe(folder)
     last = json.loads((folder / "metrics.json").read_text())
     resolved = _resolved(name)
     paper, device = resolved["paper"], device_of(resolved["trainer"]["accelerator"])

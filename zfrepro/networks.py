@@ -3,10 +3,12 @@
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from zfrepro import config
 from zfrepro.config import Config
+from zfrepro.results import ResultsError, read_recipe
 
 RUNS = config.ROOT / "results" / "runs"
 PREPARED = config.ROOT / "results" / "prepared" / "source"
@@ -42,7 +44,7 @@ def weights_of(network: Sequence[str]) -> Path:
             return candidate
     if run := run_of(name):
         if run.parent != RUNS:
-            recipe = _json(run / "run.json")
+            recipe = read_recipe(run)
             print(
                 f"{name}: the run of profile {recipe['profile']} that finished at "
                 f"{recipe['finished']}, in {run}",
@@ -104,11 +106,16 @@ def run_of(experiment: str) -> Path | None:
 
 def images_of(weights: Path) -> Path:
     """The prepared images that a network was trained on; those in results/ where none are known."""
-    trained_on = _json(weights.parent / "run.json").get("data", {}).get("digest")
+    return images_known(weights.parent) or PREPARED
+
+
+def images_known(run: Path) -> Path | None:
+    """The prepared images that a run's network was trained on, if they stand on this machine."""
+    trained_on = _recipe(run).get("data", {}).get("digest")
     for folder, manifest in prepared_sets():
         if trained_on and manifest.get("digest") == trained_on:
             return folder
-    return PREPARED
+    return None
 
 
 def prepared_sets(name: str = "source") -> Iterator[tuple[Path, Config]]:
@@ -127,13 +134,19 @@ def newest(pattern: str) -> list[Path]:
 
 
 def _made() -> Iterator[tuple[Config, Path]]:
-    """`run.json` and folder of the finished runs in .checkpoints/."""
-    for path in config.CHECKPOINTS.glob("*/run/run.json"):
-        recipe = _json(path)
-        if {"experiment", "profile", "finished"} <= recipe.keys() and (
-            path.with_name(WEIGHTS).is_file()
-        ):
-            yield recipe, path.parent
+    """The finished runs in .checkpoints/: what each wrote about itself, and its folder."""
+    for run in config.CHECKPOINTS.glob("*/run"):
+        recipe = _recipe(run)
+        whole = {"experiment", "profile", "finished"} <= recipe.keys()
+        if whole and (run / WEIGHTS).is_file():
+            yield recipe, run
+
+
+def _recipe(run: Path) -> Config:
+    """As `read_recipe`; nothing where it is missing or damaged."""
+    with suppress(OSError, ResultsError):
+        return dict(read_recipe(run))
+    return {}
 
 
 def _json(path: Path) -> Config:

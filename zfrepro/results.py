@@ -19,6 +19,8 @@ from zfrepro.outcome import MEASURES, Found, UntestedError, read_measures
 if TYPE_CHECKING:
     import pandas as pd
 
+RECIPE = "run.json"
+
 Row = dict[str, str]
 
 
@@ -31,9 +33,24 @@ class Run:
     """A trained network, by its experiment's name."""
 
     name: str
-    recipe: Mapping[str, Any]  # run.json
+    recipe: Mapping[str, Any]
     config: str  # the resolved configuration, YAML
     epochs: int
+
+
+def read_recipe(run: Path) -> Mapping[str, Any]:
+    """What a training wrote about itself into its folder: fingerprint, seed, images and so on.
+
+    Raises:
+        FileNotFoundError: the folder is not that of a finished training.
+        ResultsError: the file is damaged.
+    """
+    path = run / RECIPE
+    try:
+        found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ResultsError(f"{path} is no JSON: {error}") from error
+    return found
 
 
 class Results:
@@ -47,15 +64,17 @@ class Results:
         self.folder = folder
 
     def run(self, network: str) -> Mapping[str, Any]:
-        """What the training of an experiment wrote about itself (run.json): fingerprint, seed ...
+        """What the training of an experiment wrote about itself, as `read_recipe`.
 
         Raises:
             FileNotFoundError: it has not been trained.
         """
-        recipe: Mapping[str, Any] | None = self.json(f"runs/{network}/run.json")
-        if recipe is None:
-            raise FileNotFoundError(f"there is no network {network}: `dvc repro train@{network}`")
-        return recipe
+        try:
+            return read_recipe(self.folder / "runs" / network)
+        except FileNotFoundError:
+            raise FileNotFoundError(
+                f"there is no network {network}: `dvc repro train@{network}`"
+            ) from None
 
     def measures(self, folder: str) -> dict[str, Found]:
         """What a stage has measured, by name; nothing where it has not run.
@@ -135,7 +154,7 @@ class Results:
     @cached_property
     def runs(self) -> dict[str, Run]:
         """The trained networks, sorted by name."""
-        names = sorted(path.parent.name for path in self.folder.glob("runs/*/run.json"))
+        names = sorted(path.parent.name for path in self.folder.glob(f"runs/*/{RECIPE}"))
         return {name: self._run(name) for name in names}
 
     @cached_property
@@ -150,7 +169,7 @@ class Results:
         return {name: _digest(stage) for name, stage in stages.items()}
 
     def _run(self, name: str) -> Run:
-        recipe = self.json(f"runs/{name}/run.json")
+        recipe = self.run(name)
         metrics = self.json(f"runs/{name}/metrics.json") or {}
         config = self.text(f"runs/{name}/config.yaml") or ""
         return Run(name, recipe, config, metrics.get("epochs", 0))

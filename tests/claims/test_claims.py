@@ -304,7 +304,7 @@ def test_the_table_fits_a_terminal_and_the_pages_name_every_claim(
     lines = claims_text.terminal(wide).splitlines()
     assert len(lines) == len(entries)
     assert max(map(len, lines)) <= 120
-    assert lines[0].startswith("reproduced")
+    assert lines[0].startswith("✓ reproduced")
     page = claims_text.page(PROFILE, entries)
     assert f"{len(entries)} reproduced, 0 contradicted" in page
     folder = tmp_path / "results" / "report"

@@ -131,7 +131,8 @@ def claim(name: str, verdict: str, *numbers: float | None) -> dict[str, object]:
     effect = dict(zip(("effect", "low", "high"), numbers, strict=True))
     return {
         "id": name, "element": "figure5", "claim": "What | is said", "verdict": verdict,
-        "unit": "points", **effect,
+        "unit": "points", "paper_effect": None, "resampled": "images", "count": 60, "images": 60,
+        "networks": ["tab3_zfnet"], **effect,
     }  # fmt: skip
 
 
@@ -151,8 +152,8 @@ def test_claims_are_a_run_of_verdicts(place: Place, tmp_path: Path) -> None:
         "claims/reproduced": 1, "claims/not tested": 1,
     }  # fmt: skip
     note = run.data.tags["mlflow.note.content"]
-    assert "1 reproduced, 1 not tested" in note
-    assert "What \\| is said | &emsp;reproduced | &emsp;0.288 [0.246, 0.328] points |" in note
+    assert "1 reproduced, 0 contradicted, 0 inconclusive, 1 not tested" in note
+    assert "What \\| is said | &emsp;figure 5 | &emsp;+0.288 [+0.246, +0.328] points |" in note
     (tmp_path / "index.html").write_text("another page")
     (again,) = tracking.publish_results([of_claims(path)], [], place.tracking)
     assert (again.action, again.fingerprint) == ("unchanged", published.fingerprint)

@@ -18,7 +18,13 @@ from zfrepro.outcome import Part, UntestedError
 from zfrepro.stats import Interval
 
 Verdict = Literal["reproduced", "contradicted", "inconclusive", "not tested"]
-VERDICTS: tuple[Verdict, ...] = ("reproduced", "contradicted", "inconclusive", "not tested")
+SIGNS: dict[Verdict, str] = {  # of a verdict, which is never told by colour alone
+    "reproduced": "✓",
+    "contradicted": "✕",
+    "inconclusive": "≈",
+    "not tested": "○",
+}
+VERDICTS = tuple(SIGNS)
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from zfrepro.claims.rules import VERDICTS
+from zfrepro.claims.rules import SIGNS, VERDICTS
 from zfrepro.render.tables import markdown
 
-Entry = dict[str, Any]  # a claim of claims.json
+Entry = Mapping[str, Any]  # a claim of claims.json
 
 
 def terminal(entries: Sequence[Entry]) -> str:
     """A line a claim, the verdict first."""
     return "".join(
-        f"{each['verdict']:13}{place(each):10}{each['claim']:57}{effect(each)}".rstrip() + "\n"
+        f"{SIGNS[each['verdict']]} {each['verdict']:13}{place(each):10}{each['claim']:56}"
+        f"{effect(each)}".rstrip()
+        + "\n"
         for each in entries
     )
 

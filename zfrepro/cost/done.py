@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from zfrepro import config, images, runs
 from zfrepro.config import Config
 from zfrepro.evaluate import folder_of
+from zfrepro.results import read_recipe
 
 TIMEOUT = 120  # seconds that DVC may take to compare what it knows with what is there
 
@@ -73,8 +74,8 @@ def stages() -> Stages:
 
 def _recorded(run: runs.Run) -> bool:
     """Whether results/ holds it: DVC's cache restores it there without `.checkpoints/`."""
-    path = config.ROOT / "results" / "runs" / run.config["name"] / "run.json"
     try:
-        return bool(json.loads(path.read_text(encoding="utf-8"))["fingerprint"] == run.fingerprint)
+        recipe = read_recipe(config.ROOT / "results" / "runs" / run.config["name"])
+        return bool(recipe["fingerprint"] == run.fingerprint)
     except (OSError, ValueError, KeyError):
         return False

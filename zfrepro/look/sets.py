@@ -108,12 +108,8 @@ def prepared(network: Network) -> PreparedSet | None:
     """The images that a network was trained on, if they stand on this machine."""
     if network.run is None:
         return None
-    recipe = network.run / "run.json"
-    digest = json.loads(recipe.read_text())["data"]["digest"] if recipe.is_file() else None
-    for folder, manifest in networks.prepared_sets():
-        if digest and manifest.get("digest") == digest:
-            return PreparedSet.open(folder)
-    return None
+    folder = networks.images_known(network.run)
+    return PreparedSet.open(folder) if folder else None
 
 
 def rendered(network: Network) -> PreparedSet | None:

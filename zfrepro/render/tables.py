@@ -99,4 +99,6 @@ def _draw_interval(axis: Axes, table: pd.DataFrame, column: str) -> "pd.Series[f
 def _cell(value: object) -> str:
     if pd.isna(value):  # type: ignore[call-overload]
         return ""
-    return f"{value:.1f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    return " ".join(str(value).split()).replace("|", "\\|")

@@ -7,10 +7,10 @@ their 95 % intervals allow. `python -m zfrepro.report.readme` fills README.md's 
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from zfrepro import config, files, outputs
+from zfrepro.claims import text
 from zfrepro.report import compare
 from zfrepro.report.compare import NUMBERS, Report
 from zfrepro.report.page import claims
@@ -60,7 +60,9 @@ def show(results: Path) -> str:
         ResultsError: the file of the claims is not what stage `claims` writes.
     """
     judged, page = claims.claims(Results(results)), results / "report" / "index.html"
-    lines = list(_table(judged)) if judged else ["no claim is judged yet: `dvc repro claims`"]
+    lines = ["no claim is judged yet: `dvc repro claims`"]
+    if judged:
+        lines = [text.terminal(judged), f"{len(judged)} claims: {text.tally(judged)}"]
     lines += ["", f"page: {page}" if page.is_file() else f"no {page} yet: `dvc repro report`"]
     return "\n".join(lines)
 
@@ -76,31 +78,6 @@ def compared(args: argparse.Namespace) -> str:
     if args.html is not None:
         files.atomic_write(args.html, compare.as_html(a, b))
     return compare.text(a, b)
-
-
-def _table(judged: Sequence[claims.Claim]) -> list[str]:
-    rows = [
-        (
-            f"{claims.SIGNS[claim['verdict']]} {claim['verdict']}",
-            str(claim["element"]),
-            str(claim["claim"]),
-            _effect(claim),
-        )
-        for claim in judged
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    found = ", ".join(f"{n} {verdict}" for verdict, n in claims.counts(list(judged)).items() if n)
-    return [
-        "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]]).rstrip()
-        for row in rows
-    ] + ["", f"{len(judged)} claims: {found}"]
-
-
-def _effect(claim: claims.Claim) -> str:
-    if claim.get("effect") is None:
-        return str(claim.get("note") or "")
-    ends = "" if claim.get("low") is None else f" [{claim['low']:+.3g}, {claim['high']:+.3g}]"
-    return f"{claim['effect']:+.3g}{ends} {claim.get('unit', '')}"
 
 
 if __name__ == "__main__":

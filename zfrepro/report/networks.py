@@ -16,6 +16,7 @@ import pandas as pd
 
 from zfrepro import paper, stats
 from zfrepro.elements.settings import NETWORK, SEEDS
+from zfrepro.results import read_recipe
 from zfrepro.stats import Interval
 from zfrepro.training import predictions
 from zfrepro.training.predictions import Shares
@@ -111,7 +112,7 @@ class Networks:
         if not row.members:
             return {"row": row.name}
         runs = [self._results / "runs" / name for name in row.members]
-        recipes = [json.loads((run / "run.json").read_text()) for run in runs]
+        recipes = [read_recipe(run) for run in runs]
         epochs = {json.loads((run / "metrics.json").read_text())["epochs"] for run in runs}
         parameters = [recipe["parameters"] for recipe in recipes]
         return {

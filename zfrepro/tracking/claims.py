@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from zfrepro.claims import text
 from zfrepro.tracking.results import Result, beside
 
 NUMBERS = ("effect", "low", "high")
@@ -28,34 +29,11 @@ def of_claims(path: Path) -> Result:
         path.stem,
         path.parent,
         beside(path, (".csv", ".json", ".md", ".png")),
-        note=_note(claims, counts),
+        note=_note(claims),
         measures=measures,
         params={str(claim["id"]): str(claim["verdict"]) for claim in claims},
     )
 
 
-def _note(claims: list[Claim], counts: Counter[str]) -> str:
-    said = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
-    lines = [
-        f"The paper's claims on these images: {said}.\n",
-        "| of | claim | verdict | effect, 95 % interval |",
-        "| --- | --- | --- | --- |",
-        *(
-            f"| {claim['element']} | {_cell(claim['claim'])} | {claim['verdict']} | "
-            f"{_interval(claim)} |"
-            for claim in claims
-        ),
-    ]
-    return "\n".join(lines)
-
-
-def _interval(claim: Claim) -> str:
-    effect, low, high = (claim.get(name) for name in NUMBERS)
-    if effect is None:
-        return ""
-    ends = "" if low is None or high is None else f" [{low:.3g}, {high:.3g}]"
-    return f"{effect:.3g}{ends} {claim.get('unit') or ''}".strip()
-
-
-def _cell(text: object) -> str:
-    return " ".join(str(text).split()).replace("|", "\\|")
+def _note(claims: list[Claim]) -> str:
+    return f"The paper's claims on these images: {text.tally(claims)}.\n\n{text.table(claims)}"

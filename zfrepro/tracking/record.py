@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from zfrepro.config import load
+from zfrepro.results import RECIPE, read_recipe
 
 Row = Mapping[str, float]
 Config = Mapping[str, Any]
 
-FILES = ("config.yaml", "run.json", "epochs.csv", "metrics.json")
+FILES = ("config.yaml", RECIPE, "epochs.csv", "metrics.json")
 WEIGHTS = "weights.pt"
 
 
@@ -24,7 +25,7 @@ class RecordError(ValueError):
 
 @dataclass(frozen=True)
 class Record:
-    """A run folder: `config` (resolved), `recipe` (run.json), `epochs` and final `metrics`."""
+    """A run folder: `config` (resolved), `recipe`, `epochs` and final `metrics`."""
 
     folder: Path
     config: Config
@@ -46,7 +47,7 @@ class Record:
         return cls(
             folder=folder.resolve(),
             config=config or load(folder / "config.yaml"),
-            recipe=json.loads((folder / "run.json").read_text(encoding="utf-8")),
+            recipe=read_recipe(folder),
             epochs=tuple(_rows(folder / "epochs.csv")),
             metrics=json.loads((folder / "metrics.json").read_text(encoding="utf-8")),
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from zfrepro import paper
+from zfrepro.claims.rules import SIGNS
 from zfrepro.report.page import claims, curves, figures, numbers, others, recipes, template
 from zfrepro.report.page.numbers import Number
 from zfrepro.report.page.recipes import Recipe
@@ -54,7 +55,7 @@ def build(folder: Path) -> Page:
         "compared": others.sentences(),
         "spread": others.spread(),
         "recipes": list(_recipes(results, judged, tables, drawn)),
-        "signs": claims.SIGNS,
+        "signs": SIGNS,
     }
     measures = [measure for figure in drawn.values() if figure for measure in figure.measures]
     return Page(template.render(context), [*numbers.every(tables), *measures], summary)

@@ -5,16 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from zfrepro.claims.rules import SIGNS
 from zfrepro.report.page import recipes
 from zfrepro.results import Results, ResultsError
 
 SOURCE = "report/claims.json"
-SIGNS = {  # of a verdict, which is never told by colour alone
-    "reproduced": "✓",
-    "contradicted": "✕",
-    "inconclusive": "≈",
-    "not tested": "○",
-}
 HALF, ENDS = 100.0, 1.15  # half the drawing's width; how much further it goes than what it shows
 
 Claim = Mapping[str, Any]
