@@ -43,7 +43,7 @@ RESULT = Path(__file__).parent / "results" / "features.json"
 
 @dataclass(frozen=True)
 class Problem:
-    """A fold of table 7: images a class to train on and to test, and the numbers of each."""
+    """A fold of table 7: images per class to train on and to test, and the numbers of each."""
 
     classes: int
     train: int

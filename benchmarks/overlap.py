@@ -22,10 +22,10 @@ import numpy.typing as npt
 from zfrepro import config
 from zfrepro.cores import cores
 from zfrepro.data.listing import ArrayListing, Source
+from zfrepro.data.overlap import BLOCK, READ, Rule, aligned, collect, greys, shared, vectors
 from zfrepro.data.prepare import prepare
 from zfrepro.data.store import PreparedSet
 from zfrepro.files import write_json
-from zfrepro.transfer.overlap import BLOCK, READ, Rule, aligned, collect, greys, shared, vectors
 from zfrepro.workers import worker_processes
 
 SOURCES, OTHERS, SHARED = 20_000, 5_000, 100

@@ -26,7 +26,7 @@ from zfrepro.transfer.protocol import Fold, Labels, draw
 
 RESULTS = config.ROOT / "results"
 COLUMNS = [
-    "set", "arm", "classifier", "layer", "images_a_class", "fold", "seed", "accuracy", "strength",
+    "set", "arm", "classifier", "layer", "images_per_class", "fold", "seed", "accuracy", "strength",
     "classes", "fewest_tested", "numbers",
 ]  # fmt: skip
 
@@ -127,9 +127,9 @@ class Classes(Target):
         ids = [identity for identity, _ in self.prepared.classes]
         self.labels = Labels.of(self.split.labels, ids, self._protocol["leave_out"])
 
-    def fold(self, images_a_class: int, number: int) -> Fold:
+    def fold(self, images_per_class: int, number: int) -> Fold:
         seed = self._settings["seed"]
-        return draw(self.labels, images_a_class, self._protocol["tested"], number, seed)
+        return draw(self.labels, images_per_class, self._protocol["tested"], number, seed)
 
     @cached_property
     def drawn(self) -> Config:
@@ -152,7 +152,7 @@ class Classes(Target):
         return {
             "set": self.name,
             **facts,
-            "images_a_class": fold.images_a_class,
+            "images_per_class": fold.images_per_class,
             "fold": fold.number,
             "seed": fold.seed,
             "classes": len(self.labels.ids),
@@ -223,7 +223,7 @@ def is_kept(folder: Path, name: str, fold: Fold) -> bool:
 
 
 def _stem(name: str, fold: Fold) -> str:
-    return f"{name}-{fold.images_a_class}-{fold.number}"
+    return f"{name}-{fold.images_per_class}-{fold.number}"
 
 
 def write_folds(rows: Sequence[Row], path: Path) -> None:

@@ -83,8 +83,10 @@ def _write_voc(settings: Config) -> None:
 
 def _write_layers(settings: Config) -> None:
     folds = _folds("probe")
-    counts = settings["probe"]["images_a_class"]
-    said = ", ".join(f"{count} training images a class of {name}" for name, count in counts.items())
+    counts = settings["probe"]["images_per_class"]
+    said = ", ".join(
+        f"{count} training images per class of {name}" for name, count in counts.items()
+    )
     table = transfer.layers(folds, counts)
     names = {"caltech101": "Caltech-101", "caltech256": "Caltech-256"}
     sizes = folds.drop_duplicates("layer").dropna(subset="numbers")
@@ -125,10 +127,10 @@ def _write_figure(settings: Config) -> None:
         figure9.published().rename(columns={"row": "arm"}).assign(source="paper"),
     ])  # fmt: skip
     with files.atomic_path(FIGURE / "figure9.csv") as path:
-        order = ["source", "arm", "images_a_class", "mean", "sd", "low", "high", "folds"]
+        order = ["source", "arm", "images_per_class", "mean", "sd", "low", "high", "folds"]
         curves[order].to_csv(path, index=False, float_format="%.4g")
     measures = {
-        f"{line['arm']}/{line['images_a_class']:.0f}": round(line["mean"], 4)
+        f"{line['arm']}/{line['images_per_class']:.0f}": round(line["mean"], 4)
         for line in found.to_dict("records")
     }
     files.write_json(FIGURE / "measures.json", measures)
@@ -144,9 +146,9 @@ def _of(settings: Config, name: str) -> Config:
 
 def _report(folds: pd.DataFrame, found: pd.DataFrame) -> str:
     head = (
-        "# Figure 9: accuracy on Caltech-256 against training images a class\n\n"
-        "The paper's claim: with six training images a class the pretrained network beats the best "
-        "earlier result, which had sixty.\n"
+        "# Figure 9: accuracy on Caltech-256 against training images per class\n\n"
+        "The paper's claim: with six training images per class the pretrained network beats the "
+        "best earlier result, which had sixty.\n"
     )
     if not len(folds):
         return f"{head}{NO_SET}\n"

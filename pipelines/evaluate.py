@@ -22,11 +22,10 @@ from zfrepro.cores import side_by_side
 from zfrepro.data.naive import naive_errors
 from zfrepro.data.store import PreparedSet
 from zfrepro.evaluate import evaluated
+from zfrepro.inference import predictions
 from zfrepro.models.memory import keep_freed_memory
-from zfrepro.render import tables
-from zfrepro.report import confusion
+from zfrepro.render import confusion, tables
 from zfrepro.results import read_recipe
-from zfrepro.training import predictions
 from zfrepro.workers import shared_map
 
 RESULTS = config.ROOT / "results"

@@ -17,13 +17,13 @@ from pipelines._stage import shell
 from zfrepro import config, files
 from zfrepro.config import Config
 from zfrepro.cores import cores
+from zfrepro.data import excluded
+from zfrepro.data.overlap import Rule, collect, read, shared
 from zfrepro.data.store import ABSENT, PreparedSet, Split
 from zfrepro.fingerprint import fingerprint
+from zfrepro.render import overlap as drawing
 from zfrepro.render.tables import markdown
-from zfrepro.report import overlap as drawing
 from zfrepro.results import Results
-from zfrepro.transfer import excluded
-from zfrepro.transfer.overlap import Rule, collect, read, shared
 
 RESULTS = config.ROOT / "results"
 OUT, FIGURES = RESULTS / "overlap", RESULTS / "figures" / "overlap"
@@ -106,7 +106,7 @@ def found(name: str, transfer: PreparedSet, source: PreparedSet, rule: Rule) -> 
 
 def greys_of(images: PreparedSet, split: str) -> list[Path]:
     """Thumbnails of a split; kept, and found again."""
-    mark = fingerprint({"data": images.manifest["digest"]}, ["zfrepro.transfer.overlap"])
+    mark = fingerprint({"data": images.manifest["digest"]}, ["zfrepro.data.overlap"])
     folder = config.CHECKPOINTS / f"greys-{mark}"
     with files.exclusive(folder, "making thumbnails"):
         return collect(images, split, folder, workers=cores())

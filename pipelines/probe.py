@@ -27,11 +27,11 @@ CLASSIFIERS = ("svm", "softmax")
 def run(settings: Config) -> None:
     mine = settings["probe"]
     pairs = [(layer, classifier) for classifier in CLASSIFIERS for layer in mine[classifier]]
-    names = [name for name in mine["images_a_class"] if not is_absent(name)]
+    names = [name for name in mine["images_per_class"] if not is_absent(name)]
     network = Network(settings["network"])
     targets = [Classes(name, network, settings) for name in names]
     wanted = [
-        (target, Probe(target.fold(mine["images_a_class"][target.name], k), *pair))
+        (target, Probe(target.fold(mine["images_per_class"][target.name], k), *pair))
         for target in targets
         for pair in pairs
         for k in range(mine["folds"])

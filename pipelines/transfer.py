@@ -60,13 +60,15 @@ def run(settings: Config, name: str) -> None:
 
 def _classes(settings: Config, name: str, network: Network) -> Iterator[Row]:
     target, mine = Classes(name, network, settings), settings[name]
-    folds = [target.fold(n, k) for n in mine["images_a_class"] for k in range(mine["folds"])]
+    folds = [target.fold(n, k) for n in mine["images_per_class"] for k in range(mine["folds"])]
     by_scratch = mine["scratch"]
     again = [
-        target.fold(n, k) for n in by_scratch["images_a_class"] for k in range(by_scratch["folds"])
+        target.fold(n, k)
+        for n in by_scratch["images_per_class"]
+        for k in range(by_scratch["folds"])
     ]
     with files.atomic_path(OUT / name / "splits.parquet") as path:
-        drawn = {(fold.images_a_class, fold.number): fold for fold in (*folds, *again)}
+        drawn = {(fold.images_per_class, fold.number): fold for fold in (*folds, *again)}
         protocol.table(drawn.values(), target.split.paths).to_parquet(path, index=False)
     wanted = [(target, Probe(fold, settings["layer"], "softmax")) for fold in folds]
     untrained = Untrained(target, settings["scratch"])

@@ -63,9 +63,9 @@ def test_maps_that_are_asked_for_are_shown(
     ("args", "message"),
     [
         (["none.jpg", "W"], "none.jpg is not there: name a picture .JPEG, PNG"),
-        ([".", "W"], ". is no file: name a picture"),
+        ([".", "W"], ". is not a file: name a picture"),
         (["W", "W"], r"weights\.pt cannot be read"),
-        (["P", "nothing"], "nothing is no file"),
+        (["P", "nothing"], "nothing is not a file"),
         (["P", "P"], r"cat\.jpg is cut off or no file of torch\.save"),
         (["P", "W", "--layer", "conv5"], "no layer 'conv5'; there are conv1"),
         (["P", "W", "--layer", "conv1", "--maps", "8"], "conv1 has no map 8: it has 8"),

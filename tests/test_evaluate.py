@@ -79,7 +79,7 @@ def test_what_cannot_be_scored_is_one_line(
     shutil.copytree(prepared_project.root / "results" / "prepared" / "source", prepared)
     (prepared / "val.npy").unlink()
     for args, message in (
-        (["tab3_zfnett"], rf"tab3_zfnett is no file.*trained: .*\b{NAME}, "),
+        (["tab3_zfnett"], rf"tab3_zfnett is not a file.*trained: .*\b{NAME}, "),
         ([str(cut)], r"cut\.pt is cut off"),
         ([str(foreign)], r"foreign\.pt holds no network of this project: it has no model"),
         ([str(older)], r"older\.pt was written by an older zfrepro"),

@@ -18,8 +18,8 @@ from tests.published_nets import SHRUNK, theirs
 from zfrepro import config, evaluate
 from zfrepro.data.store import seal
 from zfrepro.files import digests
-from zfrepro.training import published
-from zfrepro.training.evaluation import UnfitError
+from zfrepro.inference import published
+from zfrepro.inference.evaluation import UnfitError
 
 IMAGES = 4
 
@@ -97,8 +97,8 @@ def test_a_published_network_is_scored(
     [
         (["model=zfnet"], "model=zfnet is not published; published are pytorchcv_zfnet, "),
         (["model=torchvision_alexnet", "model.published.file=a"], "weights"),
-        (["tab3_zfnett", "model=torchvision_alexnet"], "tab3_zfnett is no file"),
-        (["tab3_zfent"], "tab3_zfent is no file, .*published: model=pytorchcv_zfnet, model="),
+        (["tab3_zfnett", "model=torchvision_alexnet"], "tab3_zfnett is not a file"),
+        (["tab3_zfent"], "tab3_zfent is not a file, .*published: model=pytorchcv_zfnet, model="),
         (["model=torchvision_alexnet", "model.published.weights=no.pth"], f"{config.ROOT}/no.pth "),
     ],
 )

@@ -28,7 +28,8 @@ FLOORS = [
     ["zfrepro.config"],
     ["zfrepro.command"],
     ["zfrepro.data", "zfrepro.models", "zfrepro.render"],
-    ["zfrepro.training", "zfrepro.interp", "zfrepro.transfer"],
+    ["zfrepro.training", "zfrepro.interp"],
+    ["zfrepro.inference", "zfrepro.transfer"],
     ["zfrepro.elements.context", *(f"zfrepro.elements.{name}" for name in elements.NAMES)],
     ["zfrepro.claims", "zfrepro.report", "zfrepro.tracking", "zfrepro.serving"],
     [
@@ -51,7 +52,7 @@ FLOORS = [
         "zfrepro.plan",
     ],  # which look at what the stages do
 ]
-SCIENCE = ("data", "models", "training", "interp", "transfer")
+SCIENCE = ("data", "models", "training", "interp", "inference", "transfer")
 
 
 def modules() -> list[str]:

@@ -21,7 +21,7 @@ if [ "$2" = venv ]; then mkdir -p "$3/bin" && cp "$0" "$3/bin/python"; fi
 
 @pytest.fixture
 def preflight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The script, in a folder that is no clone."""
+    """The script, in a folder that is not a clone."""
     spec = importlib.util.spec_from_file_location("preflight", ROOT / "tools" / "preflight.py")
     assert spec
     assert spec.loader

@@ -54,7 +54,7 @@ def test_what_is_not_trained_says_how_it_would_be(place: Path) -> None:
     made(place, "a", "2026-01-02T00:00:00+00:00")
     with pytest.raises(FileNotFoundError, match=r"`python -m zfrepro\.train \+experiment=tab3_fc"):
         networks.weights_of(["tab3_fc2048"])
-    with pytest.raises(FileNotFoundError, match=r"tab3_nofc6 is no file.*trained: tab3_no_fc6;"):
+    with pytest.raises(FileNotFoundError, match=r"tab3_nofc6 is not a file.*trained: tab3_no_fc6;"):
         networks.weights_of(["tab3_nofc6"])
 
 

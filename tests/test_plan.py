@@ -105,7 +105,8 @@ def test_disk() -> None:
 
 
 def test_constants_are_those_of_the_stages() -> None:
-    from zfrepro.training import checkpoints, evaluation, trained
+    from zfrepro.inference import evaluation
+    from zfrepro.training import checkpoints, trained
 
     assert counts.CHECKPOINTS == checkpoints.KEPT
     assert len(evaluation.VIEWS) == counts.VIEWS

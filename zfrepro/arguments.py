@@ -60,7 +60,7 @@ def add_out(parser: argparse.ArgumentParser, default: str) -> None:
 
 def positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
 
 
@@ -73,7 +73,7 @@ def within(low: float, high: float) -> Callable[[str], float]:
         except ValueError:
             value = float("nan")
         if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is no number of {low:g} to {high:g}")
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number of {low:g} to {high:g}")
         return value
 
     return number
@@ -81,7 +81,7 @@ def within(low: float, high: float) -> Callable[[str], float]:
 
 def natural(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
     return int(text)
 
 

@@ -303,7 +303,7 @@ def load(path: Path, remedy: str = "`dvc repro -f resolve` writes it") -> Config
     except (UnicodeDecodeError, OmegaConfBaseException) as error:
         raise ConfigError(f"{path}: {explain(error, dict)}; {remedy}") from error
     if not isinstance(plain, dict):
-        raise ConfigError(f"{path} is no list of KEY: VALUE; {remedy}")
+        raise ConfigError(f"{path} is not a list of KEY: VALUE; {remedy}")
     return {str(key): value for key, value in plain.items()}
 
 

@@ -57,10 +57,10 @@ def compare(args: argparse.Namespace) -> str:
     from zfrepro.elements.correspondence import measure as correspondence
     from zfrepro.elements.correspondence import plot as drawing
     from zfrepro.elements.occlusion.measure import PAPER_CROP, Square
+    from zfrepro.inference import inputs
     from zfrepro.interp.chain import Chain
     from zfrepro.models.memory import keep_freed_memory
     from zfrepro.render.tables import markdown
-    from zfrepro.training import inputs
     from zfrepro.training.trained import centred
 
     keep_freed_memory()

@@ -50,9 +50,9 @@ def project(
     from zfrepro import library
     from zfrepro.data import picture
     from zfrepro.elements.features import plot as drawing
+    from zfrepro.inference import inputs
     from zfrepro.interp.deconv import Deconvnet, strongest
     from zfrepro.models.memory import keep_freed_memory
-    from zfrepro.training import inputs
     from zfrepro.training.trained import centred
 
     keep_freed_memory()

@@ -29,7 +29,7 @@ def evaluated(trained: "Trained", run: str, prepared: "PreparedSet", name: str) 
         run: its fingerprint.
         name: what the bar says.
     """
-    from zfrepro.training import evaluation
+    from zfrepro.inference import evaluation
 
     folder = folder_of(run, prepared.manifest["digest"])
     if not _is_whole(folder):
@@ -71,7 +71,7 @@ def folder_of(run: str, data: str) -> Path:
         run: its fingerprint.
         data: the digest of the prepared images.
     """
-    key = fingerprint({"run": run, "data": data}, ["zfrepro.training.evaluation"])
+    key = fingerprint({"run": run, "data": data}, ["zfrepro.inference.evaluation"])
     return config.CHECKPOINTS / run / f"predictions-{key}"
 
 
@@ -135,8 +135,8 @@ def score(
         OSError: no such file, or no prepared images there.
     """
     from zfrepro.data.store import PreparedSet
+    from zfrepro.inference import predictions
     from zfrepro.models.memory import keep_freed_memory
-    from zfrepro.training import predictions
 
     keep_freed_memory()
     named = _apart(network)
@@ -175,7 +175,7 @@ def _predict(
 ) -> None:
     """Writes a network's predictions on `size` images of a split."""
     from zfrepro.devices import device_of
-    from zfrepro.training import evaluation
+    from zfrepro.inference import evaluation
     from zfrepro.training.trained import load
 
     trained, part = load(weights).to(device_of("auto")), images.split(split)
@@ -191,7 +191,7 @@ def _errors(paths: Sequence[Path]) -> list[str]:
     import numpy as np
 
     from zfrepro import stats
-    from zfrepro.training import predictions
+    from zfrepro.inference import predictions
 
     lines = []
     for at in (1, 5):

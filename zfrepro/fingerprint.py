@@ -37,7 +37,7 @@ def own_digests(*modules: str) -> Mapping[str, str]:
     """The same of the files of `modules` alone, whatever they import.
 
     Raises:
-        ModuleNotFoundError: a name that is no module of this project.
+        ModuleNotFoundError: a name that is not a module of this project.
     """
     return _digests(map(_required, modules))
 
@@ -53,7 +53,7 @@ def closure(modules: Iterable[str]) -> list[Path]:
     `import a.b` also runs `a/__init__.py`.
 
     Raises:
-        ModuleNotFoundError: a name that is no module of this project.
+        ModuleNotFoundError: a name that is not a module of this project.
     """
     found: dict[Path, None] = {}
     waiting = [(name, _required(name)) for name in modules]
@@ -69,7 +69,7 @@ def closure(modules: Iterable[str]) -> list[Path]:
 def _required(name: str) -> Path:
     path = _source(name)
     if path is None:
-        raise ModuleNotFoundError(f"{name} is no module of this project")
+        raise ModuleNotFoundError(f"{name} is not a module of this project")
     return path
 
 

@@ -9,10 +9,10 @@ from contextlib import suppress
 
 from zfrepro import config, files, networks, runs
 from zfrepro.config import Config, ConfigError
+from zfrepro.data import excluded
+from zfrepro.data.excluded import ExcludedError, Ints
 from zfrepro.data.store import PreparedSet
 from zfrepro.fingerprint import fingerprint
-from zfrepro.transfer import excluded
-from zfrepro.transfer.excluded import ExcludedError, Ints
 
 
 def made(cfg: Config, sets: Mapping[str, Config], overlap: Config) -> PreparedSet:
@@ -93,7 +93,7 @@ def _shared(source: PreparedSet, others: Mapping[str, PreparedSet], rule: Config
     digests = {name: each.manifest["digest"] for name, each in others.items()}
     digest = source.manifest["digest"]
     decides = {"source": digest, "sets": digests, "rule": rule}
-    mark = fingerprint(decides, ["zfrepro.transfer.overlap"])
+    mark = fingerprint(decides, ["zfrepro.data.overlap"])
     path = config.CHECKPOINTS / f"overlap-{mark}" / "excluded.parquet"
     if not path.is_file():
         overlap.exclude(overlap.pairs_of(source, others, rule), source, path)

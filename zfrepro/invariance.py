@@ -57,9 +57,9 @@ def measure(args: argparse.Namespace) -> str:
     from zfrepro.data import picture
     from zfrepro.elements.invariance import measure as invariance
     from zfrepro.elements.invariance import plot as drawing
+    from zfrepro.inference import inputs
     from zfrepro.interp.chain import Chain
     from zfrepro.models.memory import keep_freed_memory
-    from zfrepro.training import inputs
     from zfrepro.training.trained import centred
 
     keep_freed_memory()

@@ -34,10 +34,11 @@ from zfrepro.data import picture
 from zfrepro.elements.features.measure import windows_of
 from zfrepro.elements.invariance import measure as invariance
 from zfrepro.elements.occlusion import measure as occlusion
+from zfrepro.inference import inputs
 from zfrepro.interp.deconv import Deconvnet, Picks, Projections, Seen, strongest
 from zfrepro.interp.responses import respond
 from zfrepro.models.convnet import ConvNet
-from zfrepro.training import archive, inputs, states
+from zfrepro.training import archive, states
 from zfrepro.training.checkpoints import SNAPSHOTS
 from zfrepro.training.trained import Trained, centred
 from zfrepro.training.trained import load as load_weights
@@ -278,8 +279,8 @@ def wrap(
         classes: names of its outputs; without them they are numbered.
 
     Raises:
-        ValueError: it is no chain of convolutions, ReLUs, pools and linear layers; or takes images
-            of another size.
+        ValueError: it is not a chain of convolutions, ReLUs, pools and linear layers; or takes
+            images of another size.
 
     >>> import torch
     >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 5, stride=2), torch.nn.ReLU())
@@ -306,7 +307,7 @@ def wrap(
     )
     red, green, blue = (255 * float(value) for value in std)
     network = Network(name, trained, (red, green, blue))
-    network.deconvnet  # noqa: B018  raises where it is no chain
+    network.deconvnet  # noqa: B018  raises where it is not a chain
     return network
 
 

@@ -30,7 +30,7 @@ def weights_of(network: Sequence[str]) -> Path:
     """
     name, *others = network
     if name.startswith("model="):
-        from zfrepro.training import published
+        from zfrepro.inference import published
 
         model = config.compose_published(name.removeprefix("model="), others)
         return published.imported(model, config.CHECKPOINTS)
@@ -169,6 +169,6 @@ def _unknown(name: str) -> str:
             f"trains it ({others})"
         )
     return (
-        f"{name} is no file, no run's folder and no trained experiment ({others}; "
+        f"{name} is not a file, a run's folder or a trained experiment ({others}; "
         f"`python -m zfrepro.train --help` lists what can be trained)"
     )

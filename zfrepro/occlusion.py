@@ -45,9 +45,9 @@ def occlude(args: argparse.Namespace) -> str:
     from zfrepro.data import picture
     from zfrepro.elements.occlusion import measure as occlusion
     from zfrepro.elements.occlusion import plot as drawing
+    from zfrepro.inference import inputs
     from zfrepro.interp.deconv import Deconvnet
     from zfrepro.models.memory import keep_freed_memory
-    from zfrepro.training import inputs
     from zfrepro.training.trained import centred
 
     keep_freed_memory()

@@ -186,6 +186,6 @@ def _number(value: Any) -> float:
 
 
 def _rounded(value: float | None) -> float | None:
-    """JSON has no NaN: what is no number is null."""
+    """JSON has no NaN: what is not a number is null."""
     known = value is not None and math.isfinite(value)
     return float(f"{value:.{DIGITS}g}") if known else None

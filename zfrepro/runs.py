@@ -107,8 +107,8 @@ def standing(cfg: Config) -> "PreparedSet":
         ConfigError: there are none, or they are those of another configuration.
         ExcludedError: which images to leave out is not known, or of another prepared set.
     """
+    from zfrepro.data import excluded
     from zfrepro.data.store import PreparedSet
-    from zfrepro.transfer import excluded
 
     remedy = (
         f"`dvc repro prepare@source` prepares them (profile {cfg['profile']}, as in params.yaml)"

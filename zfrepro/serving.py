@@ -112,7 +112,7 @@ def as_list(images: Any) -> list[Any]:
             raise ValueError(f"an array of shape {images.shape} is neither an image nor a batch")
         return list(images) if images.ndim == 4 else [images]
     if not isinstance(images, Sequence | np.ndarray | pd.Series):
-        raise ValueError(f"{type(images).__name__} is no image: {FORMS}")
+        raise ValueError(f"{type(images).__name__} is not an image: {FORMS}")
     return _of_sequence(images)
 
 
@@ -159,7 +159,7 @@ def _to_pixels(pixels: npt.NDArray[Any]) -> Pixels:
     if pixels.ndim == 3 and pixels.shape[-1] == 1:
         pixels = pixels[..., 0]
     if pixels.ndim != 2 and (pixels.ndim != 3 or pixels.shape[-1] not in CHANNELS):
-        raise ValueError(f"{_summary(pixels)} is no image: {FORMS}")
+        raise ValueError(f"{_summary(pixels)} is not an image: {FORMS}")
     return pixels.astype(np.uint8)
 
 

@@ -161,7 +161,7 @@ def transfer(root: Path, sign: int) -> None:
     for name, (counts, best) in cited.items():
         _json(root / "configs" / "sets" / f"{name}.yaml", {"name": name})
         _table(root / "transfer" / name / "folds.csv", [
-            {"set": name, "arm": arm, "images_a_class": count, "fold": fold, "accuracy": accuracy}
+            {"set": name, "arm": arm, "images_per_class": count, "fold": fold, "accuracy": accuracy}
             for count in counts for fold, noise in enumerate(NOISE)
             for arm, accuracy in (("pretrained", best + 10 * sign + noise), ("scratch", best))
         ])  # fmt: skip

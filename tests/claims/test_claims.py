@@ -13,6 +13,7 @@ import pytest
 
 from pipelines import __main__ as pipelines
 from tests.claims.made_up import PROFILE, figure5, figure6, first_layers, shifts, write_results
+from tools import readme
 from zfrepro import paper
 from zfrepro.claims import forest
 from zfrepro.claims import judge as claims
@@ -21,7 +22,6 @@ from zfrepro.claims.judge import Claim, Judged
 from zfrepro.elements.evolution import stage as evolution
 from zfrepro.elements.occlusion import stage as occlusion
 from zfrepro.outcome import MEASURES, Found, UntestedError, write_measures
-from zfrepro.report import readme
 from zfrepro.report.measures import MEASURES as TABLE_MEASURES
 from zfrepro.report.measures import of_tables
 from zfrepro.results import Results
@@ -134,7 +134,7 @@ def test_a_value_that_is_no_number_decides_nothing(
     spoil(results / file, column, np.nan)
     found = judged(results)[name]
     assert found.verdict == "not tested"
-    assert "is no number" in found.note
+    assert "is not a number" in found.note
 
 
 def test_results_of_another_profile_do_not_count(borne_out: Path) -> None:
@@ -203,7 +203,7 @@ def test_a_figures_value_that_is_no_number_decides_nothing(
     write_measures(results / "figures" / figure / MEASURES, measures())
     found = judged(results)[name]
     assert found.verdict == "not tested"
-    assert "is no number" in found.note
+    assert "is not a number" in found.note
 
 
 def test_no_annotations_are_a_reason(results: Path) -> None:

@@ -59,7 +59,7 @@ def test_a_case_without_an_interval_leaves_all_open() -> None:
 def test_what_has_no_value_is_not_tested() -> None:
     with pytest.raises(UntestedError, match="no value"):
         Rule("above").verdict([])
-    with pytest.raises(UntestedError, match="value of b is no number"):
+    with pytest.raises(UntestedError, match="value of b is not a number"):
         Rule("above").verdict([case("a", 1, 2), Part("b", *2 * (Interval(math.nan, 0, 0),))])
 
 

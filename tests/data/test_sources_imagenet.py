@@ -124,7 +124,7 @@ def test_a_cut_off_archive_is_an_error(archives, name, left):
     content = (archives / name).read_bytes()
     used = content.rstrip(b"\0")
     (archives / name).write_bytes(content[: int(len(used) * left)])
-    with pytest.raises(SourceError, match=f"{name} is no whole, uncompressed tar"):
+    with pytest.raises(SourceError, match=f"{name} is not a whole, uncompressed tar"):
         read_imagenet(archives)
 
 

@@ -157,7 +157,11 @@ def test_an_object_without_flags_is_not_difficult(tmp_path):
         ("ImageSets/Main/val.txt", None, r"val.txt is not there: set sets\.voc2012\.root"),
         ("ImageSets/Main/cat_val.txt", lambda _: b"", "cat_val.txt says nothing of image '2009"),
         ("ImageSets/Main/cat_train.txt", lambda b: b[:-6], "cat_train.txt, line 3: nothing is no"),
-        ("ImageSets/Main/cat_train.txt", lambda b: b.replace(b" 1", b" 2"), "line 1: 2 is no flag"),
+        (
+            "ImageSets/Main/cat_train.txt",
+            lambda b: b.replace(b" 1", b" 2"),
+            "line 1: 2 is not a flag",
+        ),
         ("ImageSets/Main/val.txt", lambda _: b"\xe9\n", r"val\.txt is no text"),
         ("Annotations/2008_000002.xml", lambda b: XML % b"x-no" + b, "0002.xml is cut off or no"),
         (

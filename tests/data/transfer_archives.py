@@ -45,7 +45,7 @@ def write_caltech101(root: Path) -> Path:
 
 
 def caltech256_files() -> dict[str, bytes]:
-    """With the stray folder and the file that is no image of the true archive."""
+    """With the stray folder and the file that is not an image of the true archive."""
     files = {
         f"256_ObjectCategories/{id_}/{id_[:3]}_{number:04d}.jpg": jpeg(100 + 10 * k + number)
         for k, (id_, count) in enumerate(CALTECH256.items())

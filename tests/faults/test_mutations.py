@@ -16,14 +16,14 @@ from tests import run_folders
 from tests.interp import test_top_activations as few
 from zfrepro import config, evaluate, files, runs
 from zfrepro.cost.images import stand_in
-from zfrepro.data import prepare
+from zfrepro.data import excluded, overlap, prepare
 from zfrepro.data.store import PreparedSet
 from zfrepro.interp import top_activations
 from zfrepro.interp.chain import Chain
 from zfrepro.models.convnet import build
 from zfrepro.training import archive, checkpoints
 from zfrepro.training.trained import Trained, load
-from zfrepro.transfer import excluded, features, overlap
+from zfrepro.transfer import features
 
 if TYPE_CHECKING:
     from conftest import Faults
@@ -176,7 +176,7 @@ def test_what_figures_keep(faults: "Faults", tmp_path: Path) -> None:
 
 
 def test_a_fold(faults: "Faults", tmp_path: Path) -> None:
-    fold: Any = SimpleNamespace(images_a_class=15, number=3)
+    fold: Any = SimpleNamespace(images_per_class=15, number=3)
 
     def read() -> object:
         return _transfer.kept(tmp_path, "fc7-softmax", fold, lambda _: {"accuracy": 0.71875})

@@ -52,10 +52,10 @@ def test_elsewhere_than_on_this_machine_the_address_bears_a_token() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["no_such_network"], "no_such_network is no file, no run's folder"),
-        (["--images", "no_such_folder"], "no_such_folder is no folder"),
+        (["no_such_network"], "no_such_network is not a file, a run's folder"),
+        (["--images", "no_such_folder"], "no_such_folder is not a folder"),
         (["--model", "tests.look.own_network:nothing"], "makes a int, and no nn.Module"),
-        (["--port", "0"], "'0' is no whole number of at least 1"),
+        (["--port", "0"], "'0' is not a whole number of at least 1"),
     ],
 )
 def test_what_cannot_be_shown_is_one_line(words: list[str], message: str) -> None:

@@ -116,7 +116,7 @@ def test_errors_name_the_file(
     with pytest.raises(SystemExit, match=r"^error: no report in .*numbers\.csv"):
         command.main()
     (tmp_path / "numbers.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(ResultsError, match=r"numbers\.csv is no list of numbers .*'element'"):
+    with pytest.raises(ResultsError, match=r"numbers\.csv is not a list of numbers .*'element'"):
         _ = Report(tmp_path).numbers
 
 

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from zfrepro.report import networks, readme
+from tools import readme
+from zfrepro.report import networks
 from zfrepro.report.networks import TOP1, TOP5
 
 

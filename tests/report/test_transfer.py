@@ -10,7 +10,7 @@ from zfrepro.report import figure9, transfer
 
 FOLDS = pd.DataFrame([
     {"set": "caltech256", "arm": arm, "classifier": "softmax", "layer": layer, "fold": fold,
-     "images_a_class": count, "accuracy": accuracy}
+     "images_per_class": count, "accuracy": accuracy}
     for arm, layer, count, accuracies in (
         ("pretrained", "fc7", 6, (50.0, 52.0)),
         ("pretrained", "fc7", 60, (60.0, 64.0, 62.0)),
@@ -41,7 +41,7 @@ def test_table_5_has_the_papers_rows_and_numbers() -> None:
 
 def test_gains_are_of_the_same_folds() -> None:
     found = transfer.gains(FOLDS)  # 20 and 22; the third fold has no partner
-    assert found[["images_a_class", "mean", "folds"]].to_numpy().tolist() == [[60, 21, 2]]
+    assert found[["images_per_class", "mean", "folds"]].to_numpy().tolist() == [[60, 21, 2]]
     (sentence,) = transfer.gain_sentences(found)
     assert sentence.startswith("60 a class: +21.0 ± 1.4 [+8.3, +33.7]")
     assert transfer.gains(FOLDS[FOLDS["arm"] == "pretrained"]).empty
@@ -57,7 +57,7 @@ def test_table_6_keeps_the_papers_order_and_adds_other_classes() -> None:
 
 
 def test_table_7_puts_each_layer_in_its_row() -> None:
-    folds = FOLDS.assign(classifier="svm", layer="conv3", set="caltech101", images_a_class=30)
+    folds = FOLDS.assign(classifier="svm", layer="conv3", set="caltech101", images_per_class=30)
     table = transfer.layers(folds, {"caltech101": 30, "caltech256": 60}).set_index("row")
     assert table["caltech101"].dropna().index.tolist() == ["svm on layer 3"]
     assert table.loc["softmax on layer 7", "paper_caltech256"] == 72.6

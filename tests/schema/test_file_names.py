@@ -38,7 +38,7 @@ def fails_with(message: str) -> None:
         ("profile: smoke\nseed: -1\n", ": seed is -1; it must be a whole number"),
         ("profile: smoke\nseed: 0\nlr: 1\n", ": there is no key lr: known here: profile, seed"),
         ("profile: smoke\n\tseed: 0\n", '", line 2, column 1'),
-        ("- smoke\n", "is no list of KEY: VALUE"),
+        ("- smoke\n", "is not a list of KEY: VALUE"),
         ("", "has no value for profile, seed"),
         (b"profile: smoke # \xf6\nseed: 0\n", "can't decode byte 0xf6"),
     ],

@@ -10,7 +10,7 @@ from tests.tracking.place import Place
 from zfrepro import tracking
 from zfrepro.tracking import Folds
 
-CSV = """set,arm,classifier,layer,images_a_class,fold,seed,accuracy,strength
+CSV = """set,arm,classifier,layer,images_per_class,fold,seed,accuracy,strength
 caltech101,pretrained,softmax,fc7,15,0,3,60.0,100
 caltech101,pretrained,softmax,fc7,15,1,4,64.0,10
 caltech101,pretrained,softmax,fc7,30,0,3,70.0,100
@@ -49,7 +49,7 @@ def test_a_set_has_a_nested_run_for_each_fold(place: Place, folds: Folds) -> Non
     assert {run.info.status for run in (parent, *children)} == {"FINISHED"}
 
 
-def test_the_means_over_folds_are_a_curve_over_images_a_class(place: Place, folds: Folds) -> None:
+def test_the_means_over_folds_are_a_curve_over_images_per_class(place: Place, folds: Folds) -> None:
     (published,) = tracking.publish_results([], [folds], place.tracking)
     history = place.client.get_metric_history(published.run_id, "pretrained/softmax/fc7")
     assert [(each.step, each.value) for each in history] == [(15, 62.0), (30, 70.0)]

@@ -106,5 +106,5 @@ def test_parts_hold_every_class_alike() -> None:
     parts = parts_of(PRESENCE)
     for k in range(CLASSES):
         assert np.bincount(parts[k::CLASSES]).tolist() == [7, 7, 6]
-    assert set(parts_of(PRESENCE[:8])) == {0, 1}  # two images a class
+    assert set(parts_of(PRESENCE[:8])) == {0, 1}  # two images per class
     assert set(parts_of(PRESENCE[:4])) == {0}

@@ -28,10 +28,12 @@ def test_a_class_of_31_images_has_one_to_test_beside_30(labels: Labels) -> None:
     assert np.bincount(labels.of_images[fold.test]).tolist() == [10, 1, 50, 3]
 
 
-@pytest.mark.parametrize("images_a_class", [1, 15, 30])
-def test_no_image_trains_and_is_tested_or_comes_twice(labels: Labels, images_a_class: int) -> None:
+@pytest.mark.parametrize("images_per_class", [1, 15, 30])
+def test_no_image_trains_and_is_tested_or_comes_twice(
+    labels: Labels, images_per_class: int
+) -> None:
     for number in range(5):
-        fold = draw(labels, images_a_class, 50, number, seed=3)
+        fold = draw(labels, images_per_class, 50, number, seed=3)
         images = np.concatenate([fold.train, fold.test])
         assert len(set(images.tolist())) == len(images)
 
@@ -63,7 +65,7 @@ def test_a_class_that_is_left_out_changes_no_other(labels: Labels) -> None:
 def test_what_a_protocol_cannot_have_is_named(labels: Labels) -> None:
     with pytest.raises(ProtocolError, match="class anchor has 31 images: with 31 a class"):
         draw(labels, 31, 50, 0, 0)
-    with pytest.raises(ProtocolError, match=r"257\.clutter, which is no class"):
+    with pytest.raises(ProtocolError, match=r"257\.clutter, which is not a class"):
         Labels.of(labels.of_images, IDS, ["257.clutter"])
 
 
@@ -81,7 +83,7 @@ def test_classes_count_alike_however_many_of_their_images_are_tested() -> None:
 
 
 def test_the_stored_splits_have_a_line_an_image(labels: Labels) -> None:
-    fold = Fold(number=2, seed=5, images_a_class=1, train=np.array([3]), test=np.array([0, 1]))
+    fold = Fold(number=2, seed=5, images_per_class=1, train=np.array([3]), test=np.array([0, 1]))
     found = table([fold], ["a.jpg", "b.jpg", "c.jpg", "d.jpg"])
     assert found["role"].tolist() == ["train", "test", "test"]
     assert found["path"].tolist() == ["d.jpg", "a.jpg", "b.jpg"]

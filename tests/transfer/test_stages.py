@@ -52,15 +52,15 @@ def test_a_set_gives_folds_of_both_arms_and_finished_ones_are_found_again(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transfer, "cores", lambda: 2)
-    mine = {**SETTINGS["caltech101"], "scratch": {"images_a_class": [4], "folds": 2}}
+    mine = {**SETTINGS["caltech101"], "scratch": {"images_per_class": [4], "folds": 2}}
     settings = {**SETTINGS, "caltech101": mine}
     transfer.run(settings, "caltech101")
     found = folds(results, "transfer/caltech101")
     assert found["arm"].tolist() == ["pretrained"] * 4 + ["scratch"] * 2
-    assert found["images_a_class"].tolist() == [2, 2, 4, 4, 4, 4]
+    assert found["images_per_class"].tolist() == [2, 2, 4, 4, 4, 4]
     assert set(found["classes"]) == {5}  # the background counts as one
     splits = pd.read_parquet(results / "transfer/caltech101/splits.parquet")
-    assert not splits.duplicated(["images_a_class", "fold", "image"]).any()
+    assert not splits.duplicated(["images_per_class", "fold", "image"]).any()
     pretrained = found[found["arm"] == "pretrained"]["accuracy"]
     assert pretrained.min() > 60  # the gratings are easy; chance is 20
     kept = list(config.CHECKPOINTS.rglob("*-4-0.json.gz"))
@@ -92,7 +92,7 @@ transfer.run(json.loads(sys.argv[3]), "caltech101")
 def test_a_kill_while_folds_are_trained_side_by_side_leaves_no_worker_and_loses_nothing(
     made: Path, tmp_path: Path
 ) -> None:
-    mine = {**SETTINGS["caltech101"], "scratch": {"images_a_class": [4], "folds": 2}}
+    mine = {**SETTINGS["caltech101"], "scratch": {"images_per_class": [4], "folds": 2}}
     scratch = {**SETTINGS["scratch"], "epochs": 4, "steps": 30}
     settings = json.dumps({**SETTINGS, "caltech101": mine, "scratch": scratch})
 

@@ -48,7 +48,7 @@ class Rule:
             raise UntestedError("there is no value")
         for part in parts:
             if not math.isfinite(part.interval.mean):
-                raise UntestedError(f"the value{part.name and f' of {part.name}'} is no number")
+                raise UntestedError(f"the value{part.name and f' of {part.name}'} is not a number")
         if all(self._holds(part.interval) for part in parts):
             return "reproduced"
         if any(self._fails(part.wider) for part in parts):

@@ -105,8 +105,8 @@ def transfer(known: Known, name: str) -> Demand:
         for classifier in mine["classifiers"]:
             demand += _fit(known, layer, classifier, size.train, 0, size.classes)
         return demand
-    for images_a_class in mine["images_a_class"]:
-        fold = _fold(known, name, images_a_class)
+    for images_per_class in mine["images_per_class"]:
+        fold = _fold(known, name, images_per_class)
         for _ in range(mine["folds"]):
             demand += _fit(known, layer, "softmax", *fold)
     return demand + Demand(retrained=list(_scratch(known, name)))
@@ -116,9 +116,9 @@ def probe(known: Known) -> Demand:
     """The same classifiers on many layers' features."""
     mine, demand = known.transfer["probe"], Demand()
     pairs = [(kind, layer) for kind in ("svm", "softmax") for layer in mine[kind]]
-    for name in (name for name in mine["images_a_class"] if name in known.sizes.sets):
+    for name in (name for name in mine["images_per_class"] if name in known.sizes.sets):
         demand += _extraction(known, name, list(dict.fromkeys(layer for _, layer in pairs)))
-        fold = _fold(known, name, mine["images_a_class"][name])
+        fold = _fold(known, name, mine["images_per_class"][name])
         for classifier, layer in pairs:
             for _ in range(mine["folds"]):
                 demand += _fit(known, layer, classifier, *fold)
@@ -173,12 +173,12 @@ def _extraction(known: Known, name: str, layers: Sequence[str]) -> Demand:
     return Demand([Passes(network, images, layers)], disk=FLOAT * numbers * images)
 
 
-def _fold(known: Known, name: str, images_a_class: int) -> tuple[int, int, int]:
+def _fold(known: Known, name: str, images_per_class: int) -> tuple[int, int, int]:
     """Images to train on, images to test, classes; as if all classes were of one size."""
     mine, size = known.transfer[name], known.sizes.sets[name]
     classes = size.classes - len(mine["leave_out"])
-    left = max(1, (size.train + size.val) // size.classes - images_a_class)
-    return classes * images_a_class, classes * min(mine["tested"], left), classes
+    left = max(1, (size.train + size.val) // size.classes - images_per_class)
+    return classes * images_per_class, classes * min(mine["tested"], left), classes
 
 
 def _fit(
@@ -203,8 +203,8 @@ def _fit(
 
 def _scratch(known: Known, name: str) -> Iterator[Retraining]:
     mine, scratch = known.transfer[name], known.transfer["scratch"]
-    for images_a_class in mine["scratch"]["images_a_class"]:
-        train, test, _ = _fold(known, name, images_a_class)
+    for images_per_class in mine["scratch"]["images_per_class"]:
+        train, test, _ = _fold(known, name, images_per_class)
         batch = min(scratch["batch"], train)
         steps = ceil(scratch["steps"] * batch / train) * train // batch
         for _ in range(mine["scratch"]["folds"]):

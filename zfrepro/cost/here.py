@@ -18,9 +18,9 @@ from zfrepro.cost import evaluating, images, preparing, training
 from zfrepro.cost.counts import CROPS
 from zfrepro.cost.rows import Row, families
 from zfrepro.cost.speed import Speed
+from zfrepro.data import overlap
 from zfrepro.data.sources.published import Size
 from zfrepro.data.store import PreparedSet
-from zfrepro.transfer import overlap
 
 STAND_IN = 16e6  # bytes of stand-in images, where no more are needed for a few batches
 BATCHES = 4  # that there are at least

@@ -102,7 +102,7 @@ def _check_pixels(image: Image.Image) -> None:
 
 
 def _foreign(content: bytes) -> str:
-    """What a file is that is no image, where that can be told, after a colon."""
+    """What a file is that is not an image, where that can be told, after a colon."""
     if content[4:12] in HEIC:
         return ": HEIC, which is not read: save it as JPEG"
     begin = content[:64].lstrip(b"\xef\xbb\xbf \r\n").lower()

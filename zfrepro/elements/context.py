@@ -18,11 +18,11 @@ from zfrepro.data.sample import stratified_sample
 from zfrepro.data.store import PreparedSet, Split
 from zfrepro.devices import device_of
 from zfrepro.fingerprint import fingerprint
+from zfrepro.inference.evaluation import check_fit
 from zfrepro.interp import top_activations
 from zfrepro.interp.deconv import Deconvnet
 from zfrepro.render import style
 from zfrepro.results import Results
-from zfrepro.training.evaluation import check_fit
 from zfrepro.training.trained import AT_CHANCE, Trained, centred, load
 
 Ints = npt.NDArray[np.int64]

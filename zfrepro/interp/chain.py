@@ -37,7 +37,7 @@ FLATTENINGS = ("flatten", "view", "reshape")
 
 
 class ChainError(ValueError):
-    """A network, or a layer of it, that is no chain of steps which can be gone back."""
+    """A network, or a layer of it, that is not a chain of steps which can be gone back."""
 
 
 @dataclass(frozen=True)
@@ -272,7 +272,7 @@ def _check_linear(nodes: list[fx.Node]) -> None:
         if inputs != [before]:
             names = ", ".join(other.name for other in inputs) or "nothing"
             raise ChainError(
-                f"the network is no chain: {node.name} takes {names}, not {before.name} alone"
+                f"the network is not a chain: {node.name} takes {names}, not {before.name} alone"
             )
     uses = Counter(str(node.target) for node in nodes if node.op == "call_module")
     if twice := [name for name, count in uses.items() if count > 1]:

@@ -87,7 +87,7 @@ class Deconvnet:
     """Projects activations of any named layer of `net` back to its input.
 
     Raises:
-        ChainError: the network is no chain of layers.
+        ChainError: the network is not a chain of layers.
     """
 
     def __init__(self, net: nn.Module) -> None:

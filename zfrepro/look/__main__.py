@@ -44,7 +44,7 @@ def main() -> None:
     if not (names or networks.trained() or networks.shipped()):
         sys.exit("error: there is no network yet: `make repro` trains those of the study")
     if args.images and not args.images.is_dir():
-        sys.exit(f"error: {args.images} is no folder")
+        sys.exit(f"error: {args.images} is not a folder")
     _serve(names, args.images, args.host, args.port, browser=not args.no_browser)
 
 

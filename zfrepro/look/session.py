@@ -288,7 +288,7 @@ class Session:
     def _load(self, name: str) -> Looked:
         if name not in dict(self.networks()):
             raise FileNotFoundError(
-                f"{name} is no network of this page: `python -m zfrepro.look {name}` adds one"
+                f"{name} is not a network of this page: `python -m zfrepro.look {name}` adds one"
             )
         return Looked(self, library.load(name.split()))
 
@@ -306,7 +306,7 @@ class Session:
         return picture.load(self.path(address))
 
     def path(self, address: str) -> Path:
-        """The file of a picture that is no prepared one. Raises FileNotFoundError."""
+        """The file of a picture that is not a prepared one. Raises FileNotFoundError."""
         kind, _, name = address.partition(":")
         path = None
         if kind == "sample":

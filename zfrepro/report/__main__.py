@@ -2,7 +2,7 @@
 
 `show` prints each claim with its verdict, and where the page is. `compare A B` says which numbers
 moved from one study to another, of another seed or size or of another day, and whether by more than
-their 95 % intervals allow. `python -m zfrepro.report.readme` fills README.md's tables.
+their 95 % intervals allow. `python -m tools.readme` fills README.md's tables.
 """
 
 import argparse

@@ -110,7 +110,7 @@ class Report:
                 return {_key(row): _value(row) for row in csv.DictReader(lines)}
         except (KeyError, ValueError, TypeError) as error:
             raise ResultsError(
-                f"{path} is no list of numbers ({error}): `dvc repro report`"
+                f"{path} is not a list of numbers ({error}): `dvc repro report`"
             ) from error
 
     @cached_property

@@ -21,12 +21,12 @@ SHOWN = {
 
 
 def published() -> pd.DataFrame:
-    """Table 5 as columns row, images_a_class, mean and sd."""
+    """Table 5 as columns row, images_per_class, mean and sd."""
     table = paper.table("table5").set_index("row")
     counts = [int(name[4:]) for name in map(str, table) if name.startswith("acc_")]
     return pd.DataFrame([
         {
-            "row": row, "images_a_class": count, "mean": table.loc[row, f"acc_{count}"],
+            "row": row, "images_per_class": count, "mean": table.loc[row, f"acc_{count}"],
             "sd": table.loc[row, f"std_{count}"],
         }
         for row in table.index for count in counts
@@ -37,7 +37,7 @@ def draw(found: pd.DataFrame, path: Path, title: str) -> None:
     """Two panels of the same scale, the paper's Caltech-256 and the images here.
 
     Args:
-        found: columns arm, images_a_class, mean and sd; may be empty.
+        found: columns arm, images_per_class, mean and sd; may be empty.
     """
     figure, axes = plt.subplots(
         1, 2, figsize=(10, 4.4), sharex=True, sharey=True, layout="constrained"
@@ -48,14 +48,14 @@ def draw(found: pd.DataFrame, path: Path, title: str) -> None:
         colour = "#5b6672" if row in SHOWN else PAPER
         _curve(axes[0], curve, colour, label, marker, line)
     for arm, (label, marker, line, colour) in SHOWN.items():
-        curve = found[found["arm"] == arm].sort_values("images_a_class")
+        curve = found[found["arm"] == arm].sort_values("images_per_class")
         if len(curve):
             _curve(axes[1], curve, colour, label, marker, line)
     axes[0].set_title("the paper, on Caltech-256", fontsize=10)
     axes[1].set_title(title, fontsize=10)
     axes[0].set_ylabel("mean accuracy of the classes (%)")
     for axis in axes:
-        axis.set(xlabel="training images a class", xlim=(0, None), ylim=(0, 100))
+        axis.set(xlabel="training images per class", xlim=(0, None), ylim=(0, 100))
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(alpha=0.25)
         if axis.has_data():
@@ -68,23 +68,25 @@ def _curve(
 ) -> None:
     """Points with bars of one standard deviation."""
     axis.errorbar(
-        curve["images_a_class"], curve["mean"], yerr=curve["sd"], color=colour, marker=marker,
+        curve["images_per_class"], curve["mean"], yerr=curve["sd"], color=colour, marker=marker,
         markersize=5, linestyle=line, capsize=2, label=label,
     )  # fmt: skip
 
 
 def overtaken(found: pd.DataFrame) -> str:
-    """From how many images a class the pretrained net beats the other at the most it was given."""
-    lines = found.sort_values("images_a_class").to_dict("records")
+    """From how many images per class the pretrained net beats the other at the most it had."""
+    lines = found.sort_values("images_per_class").to_dict("records")
     scratch = [line for line in lines if line["arm"] == "scratch"]
     if not scratch:
         return "no network was trained from scratch"
     most = scratch[-1]
-    against = f"the same net from scratch with {most['images_a_class']:.0f} ({most['mean']:.1f} %)"
+    against = (
+        f"the same net from scratch with {most['images_per_class']:.0f} ({most['mean']:.1f} %)"
+    )
     for line in lines:
         if line["arm"] == "pretrained" and line["mean"] > most["mean"]:
             return (
-                f"the pretrained network beats {against} from {line['images_a_class']:.0f} images "
-                f"a class on ({line['mean']:.1f} %)"
+                f"the pretrained network beats {against} from {line['images_per_class']:.0f} "
+                f"images per class on ({line['mean']:.1f} %)"
             )
-    return f"with no number of images a class does the pretrained network beat {against}"
+    return f"with no number of images per class does the pretrained network beat {against}"

@@ -16,10 +16,10 @@ import pandas as pd
 
 from zfrepro import paper, stats
 from zfrepro.elements.settings import NETWORK, SEEDS
+from zfrepro.inference import predictions
+from zfrepro.inference.predictions import Shares
 from zfrepro.results import read_recipe
 from zfrepro.stats import Interval
-from zfrepro.training import predictions
-from zfrepro.training.predictions import Shares
 
 FIVE = (NETWORK, *SEEDS)
 WIDE = "tab3_zfnet_conv345_wide"

@@ -14,7 +14,7 @@ import pandas as pd
 from zfrepro import paper, stats
 
 ARMS = ("scratch", "pretrained")
-BY = ["set", "arm", "classifier", "layer", "images_a_class"]
+BY = ["set", "arm", "classifier", "layer", "images_per_class"]
 CLASSIFIERS = ("softmax", "logistic")  # of table 6
 
 
@@ -38,7 +38,7 @@ def over_folds(values: npt.NDArray[np.float64]) -> dict[str, float]:
 
 
 def caltech(name: str, folds: pd.DataFrame) -> pd.DataFrame:
-    """Table 4 or 5, `name`: methods in rows, training images a class in columns."""
+    """Table 4 or 5, `name`: methods in rows, training images per class in columns."""
     published = paper.table(name).set_index("row")
     counts = table_counts(name, folds)
     found = summary(folds)
@@ -50,20 +50,20 @@ def caltech(name: str, folds: pd.DataFrame) -> pd.DataFrame:
                 key: published.loc[row].get(f"{kind}_{count}", np.nan)
                 for key, kind in (("mean", "acc"), ("sd", "std"))
             }
-            ours = found[(found["arm"] == row) & (found["images_a_class"] == count)]
+            ours = found[(found["arm"] == row) & (found["images_per_class"] == count)]
             line |= _cells(f"acc_{count}", given, ours)
         lines.append(line)
     return pd.DataFrame(lines)
 
 
 def table_counts(name: str, folds: pd.DataFrame) -> list[int]:
-    """The paper's numbers of images a class and those that ours were trained on from scratch too.
+    """The paper's numbers of images per class and those that ours were trained on from scratch too.
 
     Others are figure 9's alone.
     """
     columns = map(str, paper.table(name))
     published = {int(column[4:]) for column in columns if column.startswith("acc_")}
-    scratch = folds.loc[folds["arm"] == "scratch", "images_a_class"]
+    scratch = folds.loc[folds["arm"] == "scratch", "images_per_class"]
     return sorted(published | set(scratch.astype(int)))
 
 
@@ -88,7 +88,7 @@ def layers(folds: pd.DataFrame, counts: Mapping[str, int]) -> pd.DataFrame:
     """Table 7: classifiers and layers in rows, sets in columns.
 
     Args:
-        counts: the training images a class of each set.
+        counts: the training images per class of each set.
     """
     found = summary(folds)
     lines = []
@@ -99,7 +99,7 @@ def layers(folds: pd.DataFrame, counts: Mapping[str, int]) -> pd.DataFrame:
         here = found["layer"].astype(str).str.fullmatch(rf"[a-z]+{layer}")
         for name, published in (("caltech101", "caltech101_30"), ("caltech256", "caltech256_60")):
             ours = found[(found["set"] == name) & (found["classifier"] == classifier) & here]
-            ours = ours[ours["images_a_class"] == counts[name]]
+            ours = ours[ours["images_per_class"] == counts[name]]
             both = {"mean": given[published], "sd": given[f"{published}_std"]}
             line |= _cells(name, both, ours)
         lines.append(line)
@@ -116,14 +116,14 @@ def _cells(name: str, given: Mapping[str, float], ours: pd.DataFrame) -> dict[st
 
 
 def gains(folds: pd.DataFrame) -> pd.DataFrame:
-    """Pretrained minus scratch on the same folds, one line for each number of images a class."""
-    both = folds.pivot_table(index=["images_a_class", "fold"], columns="arm", values="accuracy")
+    """Pretrained minus scratch on the same folds, one line for each number of images per class."""
+    both = folds.pivot_table(index=["images_per_class", "fold"], columns="arm", values="accuracy")
     if not set(ARMS) <= set(both):
-        return pd.DataFrame(columns=["images_a_class", "mean", "sd", "low", "high", "folds"])
+        return pd.DataFrame(columns=["images_per_class", "mean", "sd", "low", "high", "folds"])
     difference = (both["pretrained"] - both["scratch"]).dropna()
     rows = [
-        {"images_a_class": count, **over_folds(values.to_numpy())}
-        for count, values in difference.groupby("images_a_class")
+        {"images_per_class": count, **over_folds(values.to_numpy())}
+        for count, values in difference.groupby("images_per_class")
     ]
     return pd.DataFrame(rows)
 
@@ -155,6 +155,6 @@ def gain_sentences(found: pd.DataFrame) -> list[str]:
     """`15 a class: +12.3 ± 1.2 [+10.1, +14.5]`, for each line of `gains`."""
     named = found.rename(columns={key: f"mean_{key}" for key in ("sd", "low", "high")})
     return [
-        f"{line['images_a_class']:.0f} a class: " + cell(line, "mean", sign="+")
+        f"{line['images_per_class']:.0f} a class: " + cell(line, "mean", sign="+")
         for line in named.to_dict("records")
     ]

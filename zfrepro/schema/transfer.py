@@ -22,13 +22,13 @@ class Strengths:
 
 @dataclass
 class FromScratch:
-    images_a_class: list[int] = key("to train on", **COUNT)
+    images_per_class: list[int] = key("to train on", **COUNT)
     folds: int = key("draws of the training images", least=1, most=1000)
 
 
 @dataclass
 class Caltech:
-    images_a_class: list[int] = key("to train on", **COUNT)
+    images_per_class: list[int] = key("to train on", **COUNT)
     tested: int = key("of the other images of a class, up to so many", **COUNT)
     folds: int = key("draws of the training images", least=1, most=1000)
     leave_out: list[str] = key("class ids")
@@ -61,7 +61,7 @@ class EachSet:
 
 @dataclass
 class Probe:
-    images_a_class: EachSet = section("to train on", EachSet)
+    images_per_class: EachSet = section("to train on", EachSet)
     folds: int = key("draws of the training images", least=1, most=1000)
     svm: list[str] = key("layers whose features an SVM gets", **LAYERS)
     softmax: list[str] = key("layers whose features a softmax gets", **LAYERS)

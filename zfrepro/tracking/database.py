@@ -23,7 +23,7 @@ log = logging.getLogger("zfrepro.tracking")
 
 
 class DatabaseError(ValueError):
-    """A file that is no store, and may be somebody's."""
+    """A file that is not a store, and may be somebody's."""
 
 
 def make_ready(path: Path, artifacts: Path | None) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FOLD = "fold"  # the tag of a fold's run
 LARGEST = 10_000  # folds of a file
 MEASURED = "accuracy"  # the column that is the fold's result; the others say what it is of
-SIZE = "images_a_class"
+SIZE = "images_per_class"
 
 Row = Mapping[str, str]
 

@@ -43,7 +43,7 @@ class Record:
         """
         missing = [name for name in (*FILES, WEIGHTS) if not (folder / name).is_file()]
         if missing:
-            raise RecordError(f"{folder} is no finished run: it has no {', '.join(missing)}")
+            raise RecordError(f"{folder} is not a finished run: it has no {', '.join(missing)}")
         return cls(
             folder=folder.resolve(),
             config=config or load(folder / "config.yaml"),

@@ -59,7 +59,7 @@ class Result:
     def read(cls, folder: Path) -> "Result":
         """A figure's. Raises RecordError where the folder has no recipe."""
         if not (folder / RECIPE).is_file():
-            raise RecordError(f"{folder} is no finished result: it has no {RECIPE}")
+            raise RecordError(f"{folder} is not a finished result: it has no {RECIPE}")
         recipe: Config = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
         measures, report = folder / MEASURES, folder / REPORT
         # MLflow prints all params above each picture of a series: the long ones become tags

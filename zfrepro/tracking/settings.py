@@ -107,7 +107,9 @@ class Settings:
                 raise NoSuchModuleError
             url.get_dialect().import_dbapi()
         except (ArgumentError, NoSuchModuleError):
-            raise ConfigError(f"{self._named} is no address of a store: {self._meant()}") from None
+            raise ConfigError(
+                f"{self._named} is not an address of a store: {self._meant()}"
+            ) from None
         except ModuleNotFoundError as error:
             raise ConfigError(f"{self._named} needs {_driver(url)} ({error})") from None
         return url

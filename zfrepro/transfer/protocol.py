@@ -26,7 +26,7 @@ class Fold:
 
     number: int
     seed: int
-    images_a_class: int
+    images_per_class: int
     train: Ints
     test: Ints
 
@@ -52,7 +52,7 @@ class Labels:
         """
         if unknown := sorted(set(left_out) - set(classes)):
             raise ProtocolError(
-                f"leave_out names {unknown[0]}, which is no class of this set "
+                f"leave_out names {unknown[0]}, which is not a class of this set "
                 f"({', '.join(classes[:3])} ...)"
             )
         kept = [i for i, name in enumerate(classes) if name not in left_out]
@@ -66,8 +66,8 @@ class Labels:
         return np.where(shown, 1, -1).astype(np.int8)
 
 
-def draw(labels: Labels, images_a_class: int, tested: int, number: int, seed: int) -> Fold:
-    """Fold `number` (from 0) with so many images a class to train on, and up to `tested` to test.
+def draw(labels: Labels, images_per_class: int, tested: int, number: int, seed: int) -> Fold:
+    """Fold `number` (from 0) with so many images per class to train on, and up to `tested` to test.
 
     A class' images are put in an order that (seed, number, class) decides; the first train and
     those that follow are tested. So the training images of fewer a class are among those of more,
@@ -79,16 +79,16 @@ def draw(labels: Labels, images_a_class: int, tested: int, number: int, seed: in
     train, test = [], []
     for label, name in enumerate(labels.ids):
         images = np.flatnonzero(labels.of_images == label)
-        if len(images) <= images_a_class:
+        if len(images) <= images_per_class:
             raise ProtocolError(
-                f"class {name} has {len(images)} images: with {images_a_class} a class to train on "
-                "none is left to test; lower images_a_class, or name it in leave_out"
+                f"class {name} has {len(images)} images: with {images_per_class} per class to "
+                "train on none is left to test; lower images_per_class, or name it in leave_out"
             )
         key = [seed, number, *name.encode()]
         order = np.random.default_rng(key).permutation(images)
-        train.append(order[:images_a_class])
-        test.append(order[images_a_class : images_a_class + tested])
-    return Fold(number, seed, images_a_class, np.concatenate(train), np.concatenate(test))
+        train.append(order[:images_per_class])
+        test.append(order[images_per_class : images_per_class + tested])
+    return Fold(number, seed, images_per_class, np.concatenate(train), np.concatenate(test))
 
 
 def mean_class_accuracy(predicted: Ints, truth: Ints) -> float:
@@ -99,10 +99,10 @@ def mean_class_accuracy(predicted: Ints, truth: Ints) -> float:
 
 
 def table(folds: Iterable[Fold], paths: Sequence[str]) -> pd.DataFrame:
-    """One line for each image of each fold: images_a_class, fold, seed, role, image and path."""
+    """One line for each image of each fold: images_per_class, fold, seed, role, image and path."""
     parts = [
         pd.DataFrame({
-            "images_a_class": fold.images_a_class, "fold": fold.number, "seed": fold.seed,
+            "images_per_class": fold.images_per_class, "fold": fold.number, "seed": fold.seed,
             "role": role, "image": images, "path": [paths[i] for i in images],
         })
         for fold in folds

@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--out", type=Path, required=True, help="root of the image tree")
-    parser.add_argument("--contact-sheet", type=Path, help="PNG with a few images a class")
+    parser.add_argument("--contact-sheet", type=Path, help="PNG with a few images per class")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--classes", type=int, default=len(IMAGENET_LIKE))
     parser.add_argument("--train-images", type=int, default=3000, help="over all classes")

@@ -1,4 +1,4 @@
-"""Caltech-101 and Caltech-256: a folder of images a class, a background class, and no split."""
+"""Caltech-101 and Caltech-256: a folder of images per class, a background class, and no split."""
 
 import logging
 from collections import Counter
@@ -55,7 +55,7 @@ def read_classes(name: str, folder: Path) -> Source:
     """The images that lie directly in the class folders of `folder`.
 
     The published numbers of images leave out what lies deeper (Caltech-256 has such a folder in
-    `056.dog`), and what is no image (its `198.spider/RENAME2`).
+    `056.dog`), and what is not an image (its `198.spider/RENAME2`).
     """
     walk = Walk(folder)
     found = list(walk.classes(folder))

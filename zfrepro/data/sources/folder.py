@@ -25,7 +25,7 @@ TRAIN = ("train", "training")
 VAL = ("val", "valid", "validation", "test")
 REMEDY = (
     "set data.root=FOLDER (or the environment variable ZFREPRO_FOLDER) to a folder that holds "
-    "train/ and val/ with a folder of images a class, or the class folders themselves"
+    "train/ and val/ with a folder of images per class, or the class folders themselves"
 )
 
 

@@ -123,7 +123,7 @@ def _packed_devkit(archive: Path) -> Meta:
 def _member(tar: tarfile.TarFile, name: str) -> bytes:
     file = tar.extractfile(name)
     if file is None:
-        raise KeyError(f"{name} is no file")
+        raise KeyError(f"{name} is not a file")
     return file.read()
 
 
@@ -133,7 +133,7 @@ def _torchvision(path: Path) -> Meta:
     try:
         names, val_ids = torch.load(path, weights_only=True)
         return Meta({id_: ", ".join(words) for id_, words in names.items()}, _numbered(val_ids))
-    except Exception as error:  # what torch raises of a damaged file is no family
+    except Exception as error:  # what torch raises of a damaged file is of no one class
         raise SourceError(
             f"{path} is damaged, or not what torchvision writes: remove it; {DEVKIT}.tar.gz holds "
             "the same"

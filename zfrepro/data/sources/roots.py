@@ -9,7 +9,7 @@ def existing_root(root: str | Path | None, remedy: str, key: str = "data.root") 
     """`root` as an absolute path.
 
     Raises:
-        SourceError: no root is set, or it is no folder; names `key` and ends with `remedy`.
+        SourceError: no root is set, or it is not a folder; names `key` and ends with `remedy`.
     """
     if root is None or not str(root):
         raise SourceError(f"{key} is not set: {remedy}")

@@ -40,8 +40,8 @@ def images(archive: Path) -> list[Member]:
             return list(_images(file, archive))
         except tarfile.TarError as error:
             raise SourceError(
-                f"{archive} is no whole, uncompressed tar ({error}): compare its md5 sum with the "
-                "published one and download it again"
+                f"{archive} is not a whole, uncompressed tar ({error}): compare its md5 sum with "
+                "the published one and download it again"
             ) from error
 
 

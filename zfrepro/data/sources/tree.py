@@ -41,7 +41,7 @@ class Found(NamedTuple):
 class Walk:
     """A walk through the folders of one source, each of them once.
 
-    `left_out` counts what is no image, by its kind.
+    `left_out` counts what is not an image, by its kind.
     """
 
     def __init__(self, root: Path) -> None:

@@ -169,7 +169,7 @@ def _flags(path: Path, ids: Sequence[str]) -> list[int]:
     flags: dict[str, int] = {}
     for number, (id_, *flag) in _lines(path):
         if len(flag) != 1 or flag[0] not in FLAGS:
-            wrong = f"{path}, line {number}: {' '.join(flag) or 'nothing'} is no flag"
+            wrong = f"{path}, line {number}: {' '.join(flag) or 'nothing'} is not a flag"
             raise SourceError(f"{wrong} (1, 0 or -1): the list is cut off or damaged")
         flags[id_] = FLAGS[flag[0]]
     try:

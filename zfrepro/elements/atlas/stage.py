@@ -11,9 +11,9 @@ from zfrepro.elements.atlas import pages
 from zfrepro.elements.atlas.pages import Layer, Map
 from zfrepro.elements.context import Context
 from zfrepro.elements.features import measure
+from zfrepro.inference.inputs import class_name
 from zfrepro.interp.deconv import Deconvnet
 from zfrepro.outcome import Outcome
-from zfrepro.training.inputs import class_name
 from zfrepro.training.trained import Trained
 
 AT_ONCE = 16  # maps whose images and projections are in memory together

@@ -22,10 +22,10 @@ from zfrepro.elements.context import Context
 from zfrepro.elements.correspondence import measure, plot
 from zfrepro.elements.correspondence.measure import RANDOM, Pairs
 from zfrepro.elements.occlusion.measure import PAPER_CROP, Square
+from zfrepro.inference.inputs import grey
 from zfrepro.interp.chain import Chain
 from zfrepro.outcome import Found, Measure, Outcome, UntestedError, only
 from zfrepro.render import tables
-from zfrepro.training.inputs import grey
 
 NO_FACES = "no faces with landmarks"
 MEASURES = ("hamming", "disagreement")

@@ -18,9 +18,9 @@ from zfrepro.elements.context import Context, Ints
 from zfrepro.elements.invariance import measure, plot
 from zfrepro.elements.invariance.measure import KINDS, PAPER_CROP, Transformation
 from zfrepro.elements.measures import over_images
+from zfrepro.inference.inputs import class_name
 from zfrepro.interp.chain import Chain
 from zfrepro.outcome import Found, Outcome, flat
-from zfrepro.training.inputs import class_name
 from zfrepro.training.trained import Trained
 
 SHOWN = 5  # as in the paper

@@ -41,7 +41,7 @@ class Square:
         """The square that covers as much of a crop as this one does of 224 x 224 pixels.
 
         Raises:
-            ValueError: it does not fit there, or is no square.
+            ValueError: it does not fit there, or is not a square.
         """
         if not 0 <= value <= 255:
             raise ValueError(f"the square's grey is {value}: it can be 0 to 255")

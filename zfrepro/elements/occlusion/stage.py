@@ -16,10 +16,10 @@ from zfrepro.elements.context import Boxes, Context
 from zfrepro.elements.measures import over_images
 from zfrepro.elements.occlusion import measure, plot
 from zfrepro.elements.occlusion.measure import Square
+from zfrepro.inference.inputs import class_name, grey
 from zfrepro.interp.chain import Chain
 from zfrepro.interp.deconv import Deconvnet
 from zfrepro.outcome import Found, Outcome, UntestedError, flat
-from zfrepro.training.inputs import class_name, grey
 from zfrepro.training.trained import Trained
 
 OTHERS = 3  # images whose projection of the same map stands beside

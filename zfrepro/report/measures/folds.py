@@ -22,15 +22,15 @@ from zfrepro.stats import Interval
 
 def gain(name: str, table: str, results: Results) -> Measure:
     """Pretrained minus scratch on the folds of the latter, for each number of training images."""
-    folds = results.table(f"transfer/{name}/folds.csv").set_index(["images_a_class", "fold"])
+    folds = results.table(f"transfer/{name}/folds.csv").set_index(["images_per_class", "fold"])
     scratch, pretrained = (folds.loc[folds["arm"] == arm, "accuracy"] for arm in ARMS)
     gains = pretrained.reindex(scratch.index) - scratch
-    counts = gains.index.get_level_values("images_a_class")
+    counts = gains.index.get_level_values("images_per_class")
     by_count = {int(count): list(gains[counts == count]) for count in counts.unique()}
     expected = _paper_gains(table)
     parts = tuple(
         Part(
-            f"{count} images a class",
+            f"{count} images per class",
             stats.t_interval(values),
             stats.t_interval(values, 1 - 0.05 / len(by_count)),
             expected.get(count),
@@ -45,7 +45,7 @@ def gain(name: str, table: str, results: Results) -> Measure:
 
 
 def _paper_gains(table: str) -> dict[int, float]:
-    """By training images a class."""
+    """By training images per class."""
     columns = [name for name in map(str, paper.table(table)) if name.startswith("acc_")]
     return {
         int(name[4:]): given(table, "pretrained", name) - given(table, "scratch", name)
@@ -54,7 +54,7 @@ def _paper_gains(table: str) -> dict[int, float]:
 
 
 def few_images(results: Results) -> Measure:
-    """Pretrained with 6 images a class minus scratch with 60."""
+    """Pretrained with 6 images per class minus scratch with 60."""
     folds = results.table("transfer/caltech256/folds.csv")
     groups = {
         arm: _accuracies(folds, arm, count) for arm, count in (("pretrained", 6), ("scratch", 60))
@@ -64,9 +64,9 @@ def few_images(results: Results) -> Measure:
 
 
 def _accuracies(folds: pd.DataFrame, arm: str, count: int) -> list[float]:
-    mine = folds[(folds["arm"] == arm) & (folds["images_a_class"] == count)]
+    mine = folds[(folds["arm"] == arm) & (folds["images_per_class"] == count)]
     if mine.empty:
-        raise UntestedError(f"no fold has {count} images a class, {arm}")
+        raise UntestedError(f"no fold has {count} images per class, {arm}")
     return list(mine["accuracy"])
 
 
@@ -80,7 +80,7 @@ class Rival(NamedTuple):
 
 
 def rival(against: Rival, count: int, results: Results) -> Measure:
-    """Pretrained with `count` images a class minus a published accuracy."""
+    """Pretrained with `count` images per class minus a published accuracy."""
     cited = _cited(against, results)
     folds = results.table(f"transfer/{against.name}/folds.csv")
     mine = _accuracies(folds, "pretrained", count)

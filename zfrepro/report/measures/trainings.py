@@ -13,11 +13,11 @@ from statistics import stdev
 import numpy as np
 
 from zfrepro import stats
+from zfrepro.inference import predictions
 from zfrepro.outcome import Measure, UntestedError, only
 from zfrepro.report.measures.given import given
 from zfrepro.report.networks import FIVE, WIDE
 from zfrepro.results import Results
-from zfrepro.training import predictions
 
 ALEXNETS = ("tab3_alexnet", "fig6_alexnet_seed1", "fig6_alexnet_seed2")
 TRAININGS = {"tab3_alexnet": ALEXNETS, "tab3_zfnet": FIVE}  # of a row of table 3; others have one

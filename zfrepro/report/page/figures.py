@@ -103,7 +103,7 @@ def embedded(path: Path) -> tuple[str, int, int]:
     """A picture as data: URI, no wider than `WIDTH`; its width and height.
 
     Raises:
-        OSError: it is no picture.
+        OSError: it is not a picture.
     """
     with Image.open(path) as image:
         if path.stat().st_size <= SMALL and image.width <= WIDTH:

@@ -172,7 +172,7 @@ def _plain(row: Row) -> Row:
 
 def _label(column: str) -> str:
     images = re.fullmatch(r"acc_(\d+)", column)
-    return f"{images[1]} images a class" if images else LABELS.get(column, column)
+    return f"{images[1]} images per class" if images else LABELS.get(column, column)
 
 
 def _number(row: Row, column: str) -> float | None:

@@ -7,8 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from zfrepro.training import errors, predictions
-from zfrepro.training.predictions import PredictionsError
+from zfrepro.inference import predictions
+from zfrepro.inference.predictions import PredictionsError
+from zfrepro.training import errors
 
 IMAGES, CLASSES = 300, 7
 

@@ -1,4 +1,4 @@
-"""`python -m zfrepro.report.readme`: fills tables of README.md and docs/results.md from results.
+"""`python -m tools.readme`: fills tables of README.md and docs/results.md from results.
 
 A table stands between `<!-- NAME -->` and `<!-- /NAME -->`; NAME is one of `BLOCKS`. A block whose
 results are not there stays as it is.

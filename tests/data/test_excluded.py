@@ -9,10 +9,10 @@ import pytest
 from pipelines import overlap as stage
 from pipelines import prepare as prepare_stage
 from zfrepro import config, images, networks, runs
+from zfrepro.data import excluded
 from zfrepro.data.prepare import prepare
 from zfrepro.data.sources import open_source
 from zfrepro.data.store import PreparedSet
-from zfrepro.transfer import excluded
 
 SETTINGS = ("image_size", "filter", "storage", "jpeg_quality")
 

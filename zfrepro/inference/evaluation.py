@@ -15,7 +15,7 @@ import torch
 from tqdm import tqdm
 
 from zfrepro.data.store import PreparedSet, Split
-from zfrepro.training import predictions
+from zfrepro.inference import predictions
 from zfrepro.training.trained import Trained, view_probabilities, views
 
 Ints = npt.NDArray[np.int64]

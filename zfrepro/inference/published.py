@@ -50,7 +50,7 @@ def imported(model: Model, folder: Path) -> Path:
     published = dict(model["published"])
     if published["weights"] is not None:
         published["weights"] = _digest(Path(published["weights"]), published)
-    key = fingerprint({"model": {**model, "published": published}}, ["zfrepro.training.published"])
+    key = fingerprint({"model": {**model, "published": published}}, ["zfrepro.inference.published"])
     path = folder / f"published-{key}" / "weights.pt"
     if not path.is_file():
         trained = network(model, fetch(model["published"]))

@@ -21,9 +21,9 @@ from torchvision.models import AlexNet_Weights
 
 from tests.published_nets import on_meta, shrunk, theirs
 from zfrepro import config
+from zfrepro.inference import published
+from zfrepro.inference.published import PublishedError, fetch, imported, network
 from zfrepro.models import geometry
-from zfrepro.training import published
-from zfrepro.training.published import PublishedError, fetch, imported, network
 from zfrepro.training.trained import Trained, load
 
 NAMES = config.published_models()

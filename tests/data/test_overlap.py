@@ -7,14 +7,14 @@ import pytest
 from scipy import ndimage
 
 from zfrepro import config
+from zfrepro.data import overlap
 from zfrepro.data.decode import decode, fit
 from zfrepro.data.listing import ArrayListing, Source
 from zfrepro.data.miniature import duplicates
 from zfrepro.data.miniature.writer import World, file_of
+from zfrepro.data.overlap import GREY, OverlapError, Rule
 from zfrepro.data.prepare import prepare
 from zfrepro.data.store import PreparedSet
-from zfrepro.transfer import overlap
-from zfrepro.transfer.overlap import GREY, OverlapError, Rule
 
 RULE = Rule(**config.compose_analysis()["overlap"])
 SETTINGS = {"filter": "bilinear", "storage": "uint8", "jpeg_quality": 90, "workers": 1}

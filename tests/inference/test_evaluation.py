@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from zfrepro.data.store import PreparedSet
-from zfrepro.training import predictions, result
+from zfrepro.inference import predictions
+from zfrepro.inference.evaluation import UnfitError, check_fit, evaluate, splits
+from zfrepro.training import result
 from zfrepro.training.archive import WeightsError
-from zfrepro.training.evaluation import UnfitError, check_fit, evaluate, splits
 from zfrepro.training.fit import Fitted, fit
 from zfrepro.training.trained import Trained, load, views
 

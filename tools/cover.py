@@ -1,4 +1,4 @@
-"""`python -m zfrepro.report.cover`: composes docs/figure.jpg, README's picture, from results.
+"""`python -m tools.cover`: composes docs/figure.jpg, README's picture, from results.
 
 Of each convolution some of the maps that figure 2 shows, and below how some maps of layer 5 came
 about, from figure 4.
