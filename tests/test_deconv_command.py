@@ -63,7 +63,7 @@ def test_maps_that_are_asked_for_are_shown(
     ("args", "message"),
     [
         (["none.jpg", "W"], "none.jpg is not there: name a picture .JPEG, PNG"),
-        ([".", "W"], ". is not a file: name a picture"),
+        ([".", "W"], ". is no file: name a picture"),
         (["W", "W"], r"weights\.pt cannot be read"),
         (["P", "nothing"], "nothing is not a file"),
         (["P", "P"], r"cat\.jpg is cut off or no file of torch\.save"),

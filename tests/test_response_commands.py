@@ -191,7 +191,7 @@ def test_a_number_that_cannot_be_meant_is_refused(
 ) -> None:  # fmt: skip
     with pytest.raises(SystemExit):
         run(module, monkeypatch, *args.replace("W", "weights.pt").split())
-    assert re.search(r"argument --\w+: '.*' is no (whole )?number of", capsys.readouterr().err)
+    assert re.search(r"argument --\w+: '.*' is not a (whole )?number of", capsys.readouterr().err)
 
 
 def test_a_network_that_knows_nothing_is_named(

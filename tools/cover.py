@@ -27,7 +27,7 @@ from zfrepro.render.mosaic import Picture
 from zfrepro.render.style import plt
 from zfrepro.training.trained import centred, load
 
-PROJECT = Path(__file__).resolve().parent.parent.parent
+PROJECT = Path(__file__).resolve().parent.parent
 MAPS = 4  # of each layer
 SIDE = 70  # pixels of a projection, or a patch, that is shown at half of that
 FULL = np.float32(255)

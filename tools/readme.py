@@ -22,7 +22,7 @@ from zfrepro.report.networks import TOP1, TOP5, TRAIN, readable
 
 OF_TIME, OF_MEMORY = ("overhead", "overlap"), ("memory",)  # the other ratios are of speed
 PAGES = ("README.md", "docs/results.md")
-PROJECT = Path(__file__).resolve().parent.parent.parent
+PROJECT = Path(__file__).resolve().parent.parent
 TABLES = {"table2": (TOP1, TOP5), "table3": (TRAIN, TOP1, TOP5)}
 
 

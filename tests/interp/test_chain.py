@@ -102,7 +102,7 @@ def averaged() -> nn.Module:
 def test_a_network_that_is_no_chain_says_where() -> None:
     with pytest.raises(ChainError, match="relu is used 2 times"):
         Chain(TwiceRectified())
-    with pytest.raises(ChainError, match=r"no chain: .* takes .*, not .* alone"):
+    with pytest.raises(ChainError, match=r"not a chain: .* takes .*, not .* alone"):
         Chain(resnet18(weights=None))
 
 

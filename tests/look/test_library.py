@@ -175,7 +175,7 @@ def test_maps_are_matched_by_correlation() -> None:
         ("tests.look.own_network:nothing", "makes a int, and no nn.Module"),
         ("tests.look.own_network:missing", "has no attribute 'missing'"),
         ("no_such_package:made", "No module named 'no_such_package'"),
-        ("tests.look.own_network:branched", "no chain"),
+        ("tests.look.own_network:branched", "not a chain"),
         ("tests.look.own_network:net", "does not take images of 224 pixels"),
     ],
 )

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.run_folders import epochs, run_config
 from zfrepro.elements.architecture import plot as architecture
 from zfrepro.render import style
-from zfrepro.render.curves import draw
+from zfrepro.tracking.curves import draw
 from zfrepro.render.style import plt
 
 NAME = r"costs $\nothing and 5$ more_{"  # no formula that matplotlib can read

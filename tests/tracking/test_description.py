@@ -6,7 +6,7 @@ import zlib
 
 from tests.run_folders import MODEL, epochs, run_config
 from tests.tracking.place import KEYS
-from zfrepro.render import curves
+from zfrepro.tracking import curves
 from zfrepro.tracking import description, views
 
 

@@ -116,7 +116,7 @@ def test_a_deleted_experiment_comes_back(place: Place) -> None:
 def test_records_name_what_is_missing(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", run_config(KEYS))
     (folder / "metrics.json").unlink()
-    with pytest.raises(RecordError, match=r"no finished run: it has no metrics\.json"):
+    with pytest.raises(RecordError, match=r"not a finished run: it has no metrics\.json"):
         Record.read(folder)
 
 

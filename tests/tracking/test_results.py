@@ -110,7 +110,7 @@ def test_a_store_that_is_off_gets_nothing(place: Place, folder: Path) -> None:
 
 
 def test_an_unfinished_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match=r"no finished result: it has no recipe\.json"):
+    with pytest.raises(RecordError, match=r"not a finished result: it has no recipe\.json"):
         Result.read(tmp_path)
 
 

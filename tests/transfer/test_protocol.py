@@ -63,7 +63,7 @@ def test_a_class_that_is_left_out_changes_no_other(labels: Labels) -> None:
 
 
 def test_what_a_protocol_cannot_have_is_named(labels: Labels) -> None:
-    with pytest.raises(ProtocolError, match="class anchor has 31 images: with 31 a class"):
+    with pytest.raises(ProtocolError, match="class anchor has 31 images: with 31 per class"):
         draw(labels, 31, 50, 0, 0)
     with pytest.raises(ProtocolError, match=r"257\.clutter, which is not a class"):
         Labels.of(labels.of_images, IDS, ["257.clutter"])

@@ -199,7 +199,7 @@ class Filed:
             return True
 
     def _add(self, record: Record, artists: Executor) -> None:
-        from zfrepro.render.curves import draw  # noqa: PLC0415  draws rarely
+        from zfrepro.tracking.curves import draw  # noqa: PLC0415  draws rarely
 
         with tempfile.TemporaryDirectory() as folder:
             curves = Path(folder) / CURVES
