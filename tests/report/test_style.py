@@ -12,8 +12,8 @@ from PIL import Image
 from tests.run_folders import epochs, run_config
 from zfrepro.elements.architecture import plot as architecture
 from zfrepro.render import style
-from zfrepro.tracking.curves import draw
 from zfrepro.render.style import plt
+from zfrepro.tracking.curves import draw
 
 NAME = r"costs $\nothing and 5$ more_{"  # no formula that matplotlib can read
 

@@ -6,8 +6,7 @@ import zlib
 
 from tests.run_folders import MODEL, epochs, run_config
 from tests.tracking.place import KEYS
-from zfrepro.tracking import curves
-from zfrepro.tracking import description, views
+from zfrepro.tracking import curves, description, views
 
 
 def test_own_and_published_errors_side_by_side() -> None:
