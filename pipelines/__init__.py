@@ -1,4 +1,4 @@
-"""One thin script a stage of `dvc.yaml`, of the same name."""
+"""The stages of `dvc.yaml`: a thin script of the same name, or `element` for those of an element."""
 
 import atexit
 import gc

@@ -109,6 +109,9 @@ def test_an_experiment_and_an_analysis(project: Project) -> None:
     assert "Where the network looks, by Grad-CAM" in page
     assert '<a href="#claim-gradcam-excess">The network looks at the object</a>' in page
 
+    dead = project.run("pipelines.publish", "zfnet_lcn", MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    assert (dead.returncode, dead.stderr.count("warning: the tracking store")) == (0, 1)
+    assert json.loads((results / "published.json").read_text()) == {}
     succeed(project, "pipelines.publish", "zfnet_lcn")
     with sqlite3.connect(project.root / "mlflow.db") as store:
         filed = store.execute(

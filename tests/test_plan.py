@@ -336,7 +336,7 @@ def test_figures_are_counted_by_the_images_that_networks_see(paper_lines: dict[s
     assert zfnet.flops_to("conv2") == zfnet.flops_to("conv1", "conv2") == conv2
     assert zfnet.flops_to("fc8") == zfnet.flops
     # a pass takes 0.2 seconds
-    seconds = paper_lines["correspondence"].stage_seconds - stages.AROUND["correspondence"]
+    seconds = paper_lines["correspondence"].stage_seconds - stages.AROUND
     assert seconds == pytest.approx(5 * 60 * 14 * 0.2)
 
 

@@ -181,8 +181,10 @@ def test_a_square_is_dragged(visit: Any) -> None:
     )
     total = float(covered.activations("conv5")[41].sum())
     page.locator(".bars", has_text=f"{total:.3g}"[:3]).last.wait_for()
+    small = page.locator(".bars").nth(2).inner_text()
     page.get_by_role("slider", name="Size").fill("40")
     until(page, "location.hash.includes('side=40')")
+    until(page, "small => document.querySelectorAll('.bars')[2]?.innerText !== small", small)
     page.get_by_role("button", name="Compute the three maps").click()
     page.get_by_text("all places, CSV").wait_for()
     assert page.locator("figure img").count() == 3

@@ -14,14 +14,7 @@ from zfrepro.elements.base import Passes
 BATCH = 64  # images that a network sees at a time
 MEASURED = "measured"
 EVALUATION = 0.001  # seconds of a classifier's loss and gradient, however few the images are
-FIGURE = 8  # seconds of a stage that draws a picture and is not in `AROUND`
-# Seconds that do not grow with the images, on two cores: libraries, pictures, tables, MLflow. They
-# are the miniature's, less what its passes and products take.
-AROUND = {
-    "sources": 2, "resolve": 4, "overlap": 6, "publish": 6, "features": 10, "evolution": 8,
-    "architecture": 7, "invariance": 9, "occlusion": 9, "correspondence": 9, "transfer": 8,
-    "probe": 5, "tables": 8,
-}  # fmt: skip
+AROUND = 8  # seconds of a stage that do not grow with the images: libraries, pictures, files
 
 
 @dataclass(frozen=True)
@@ -67,7 +60,7 @@ def line(stage: str, arguments: Sequence[str], known: Known, rates: Rates, state
         disk_bytes=demand.disk,
         checkpoint_bytes=0,
         training_seconds=None,
-        stage_seconds=AROUND.get(kind, FIGURE) + seconds(demand, known, rates, elsewhere=elsewhere),
+        stage_seconds=AROUND + seconds(demand, known, rates, elsewhere=elsewhere),
         speed=rates.alone.how if elsewhere else MEASURED,
         state=state,
     )
