@@ -1,4 +1,4 @@
-"""The stages of `dvc.yaml`: a thin script of the same name, or `element` for those of an element."""
+"""The stages of `dvc.yaml`: a script of the same name, or `element` for those of an element."""
 
 import atexit
 import gc

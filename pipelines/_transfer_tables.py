@@ -14,7 +14,7 @@ FIGURE = RESULTS / "figures" / "figure9"
 NO_SET = "The images of this profile hold no such set: the paper's numbers alone."
 FOLDS = (
     "Accuracies in percent, the mean of the classes': mean ± deviation over folds [95 % interval "
-    "of the mean, Student's t; folds share images, which it takes no account of]."
+    "of the mean by Nadeau and Bengio, as folds share images; none of fewer than three]."
 )
 CALTECH = (
     "{classes} classes; up to {tested} of a class' other images tested, {fewest} of the smallest "
@@ -47,15 +47,15 @@ def write(settings: Config) -> None:
 
 def _write_caltech(settings: Config, title: str, number: int, name: str) -> None:
     folds = _folds(f"transfer/{name}")
-    table = transfer.caltech(f"table{number}", folds)
+    table = transfer.caltech(f"table{number}", folds, _tested(settings))
     counts = transfer.table_counts(f"table{number}", folds)
-    names = {f"acc_{count}": f"{count} a class" for count in counts}
+    names = {f"acc_{count}": f"{count} per class" for count in counts}
     note = f"{FOLDS} {_protocol(settings, name, folds)}" if len(folds) else NO_SET
     _write(table, number, names, note, f"Table {number}: {title}", "accuracy")
 
 
 def _protocol(settings: Config, name: str, folds: pd.DataFrame) -> str:
-    found = transfer.gain_sentences(transfer.gains(folds))
+    found = transfer.gain_sentences(transfer.gains(folds, settings[name]["tested"]))
     return CALTECH.format(
         classes=folds["classes"].iloc[0],
         tested=settings[name]["tested"],
@@ -87,7 +87,7 @@ def _write_layers(settings: Config) -> None:
     said = ", ".join(
         f"{count} training images per class of {name}" for name, count in counts.items()
     )
-    table = transfer.layers(folds, counts)
+    table = transfer.layers(folds, counts, _tested(settings))
     names = {"caltech101": "Caltech-101", "caltech256": "Caltech-256"}
     sizes = folds.drop_duplicates("layer").dropna(subset="numbers")
     numbers = ", ".join(f"{line.layer} {line.numbers:,.0f}" for line in sizes.itertuples())
@@ -119,8 +119,8 @@ def _write(
 
 
 def _write_figure(settings: Config) -> None:
-    folds = _folds("transfer/caltech256")
-    found = transfer.summary(folds)
+    folds, tested = _folds("transfer/caltech256"), _tested(settings)
+    found = transfer.summary(folds, tested)
     figure9.draw(found, FIGURE / "figure9", f"here: {settings['network']}")
     curves = pd.concat([
         found.assign(source="here"),
@@ -134,8 +134,15 @@ def _write_figure(settings: Config) -> None:
         for line in found.to_dict("records")
     }
     files.write_json(FIGURE / "measures.json", measures)
-    files.atomic_write(FIGURE / "report.md", _report(folds, found))
+    files.atomic_write(
+        FIGURE / "report.md", _report(folds, found, tested["caltech256"])
+    )
     files.write_json(FIGURE / "recipe.json", {"stage": "tables", **_of(settings, "caltech256")})
+
+
+def _tested(settings: Config) -> dict[str, int]:
+    """Images per class that a fold tests, by set."""
+    return {name: settings[name]["tested"] for name in ("caltech101", "caltech256")}
 
 
 def _of(settings: Config, name: str) -> Config:
@@ -144,7 +151,7 @@ def _of(settings: Config, name: str) -> Config:
     return {**{key: settings[key] for key in shared}, name: settings[name]}
 
 
-def _report(folds: pd.DataFrame, found: pd.DataFrame) -> str:
+def _report(folds: pd.DataFrame, found: pd.DataFrame, tested: int) -> str:
     head = (
         "# Figure 9: accuracy on Caltech-256 against training images per class\n\n"
         "The paper's claim: with six training images per class the pretrained network beats the "
@@ -152,7 +159,9 @@ def _report(folds: pd.DataFrame, found: pd.DataFrame) -> str:
     )
     if not len(folds):
         return f"{head}{NO_SET}\n"
-    gains = "".join(f"* {text}\n" for text in transfer.gain_sentences(transfer.gains(folds)))
+    gains = "".join(
+        f"* {text}\n" for text in transfer.gain_sentences(transfer.gains(folds, tested))
+    )
     return f"{head}Here {figure9.overtaken(found)}.\n\nPretrained minus scratch:\n\n{gains}"
 
 

@@ -46,6 +46,17 @@ def only(interval: Interval, paper: float | None = None) -> tuple[Part]:
     return (Part("", interval, interval, paper),)
 
 
+class Control(NamedTuple):
+    """What the same measure gives where the cause that a claim names is absent.
+
+    `beyond` is how much further the effect goes than there.
+    """
+
+    name: str  # "boxes of other images"
+    alone: Interval
+    beyond: Interval
+
+
 @dataclass(frozen=True)
 class Measure:
     """A number, or one for each of several cases, that a claim may rest on.
@@ -63,6 +74,7 @@ class Measure:
     networks: tuple[str, ...]
     images: int | None = None
     note: str = ""
+    control: Control | None = None
 
 
 Found = float | Interval | Measure | UntestedError  # a value of `measures.json`
@@ -117,6 +129,9 @@ def flat(measures: Mapping[str, Found]) -> dict[str, Interval]:
     for name, each in measures.items():
         if isinstance(each, Measure):
             found |= {f"{name}/{p.name}".rstrip("/"): p.interval for p in each.parts}
+            if each.control:
+                found[f"{name}/control"] = each.control.alone
+                found[f"{name}/beyond_control"] = each.control.beyond
         elif isinstance(each, Interval):
             found[name] = each
         elif not isinstance(each, UntestedError):
@@ -137,11 +152,18 @@ def _to_json(found: Found) -> Any:
                 **(parts[0] if single else {"parts": parts}),
                 "resampled": found.resampled, "count": found.count, "images": found.images,
                 "networks": list(found.networks), "note": found.note,
+                **({"control": _control(found.control)} if found.control else {}),
             }  # fmt: skip
         case int():
             return found
         case _:
             return _rounded(found)
+
+
+def _control(control: Control) -> dict[str, Any]:
+    return {
+        "name": control.name, "alone": _ends(control.alone), "beyond": _ends(control.beyond),
+    }  # fmt: skip
 
 
 def _part(part: Part) -> dict[str, Any]:
@@ -163,6 +185,7 @@ def _from_json(entry: Any) -> Found:
             return Measure(
                 tuple(_read_part(each) for each in entry.get("parts", [entry])), resampled,
                 entry["count"], tuple(entry["networks"]), entry["images"], entry["note"],
+                _read_control(entry.get("control")),
             )  # fmt: skip
         case {"value": _}:
             return _interval(entry)
@@ -175,6 +198,12 @@ def _read_part(entry: Mapping[str, Any]) -> Part:
     return Part(
         entry.get("name", ""), _interval(entry), _interval({**entry, **wider}), entry["paper"]
     )
+
+
+def _read_control(entry: Mapping[str, Any] | None) -> Control | None:
+    if entry is None:
+        return None
+    return Control(entry["name"], _interval(entry["alone"]), _interval(entry["beyond"]))
 
 
 def _interval(entry: Mapping[str, Any]) -> Interval:

@@ -1,7 +1,8 @@
-"""95 % intervals: of means over images and over pairs of images, and over few networks or folds.
+"""95 % intervals that count what varies: images, networks, folds, or several of these at once.
 
-Images are many, and drawn anew (percentile bootstrap); of networks and folds there are too few for
-that, and Student's t serves.
+Images alone are many, and drawn anew (percentile bootstrap); of networks and folds there are too
+few for that, and Student's t serves, with Satterthwaite's degrees of freedom where variances are
+summed.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtrit
+from scipy.special import ndtr, ndtri, stdtrit
 
 RESAMPLES = 10_000
+FEWEST = 3  # folds that tell how far others would lie
 ROUNDING = 1e-9  # what values that are the same differ by, as a share of them
 
 Values = npt.NDArray[np.float64]
@@ -87,6 +89,117 @@ def t_contrast(
     share = sum(weight**2 / len(arrays[name]) for name, weight in weights.items())
     reach = float(stdtrit(freedom, (1 + level) / 2) * np.sqrt(squares / freedom * share))
     return Interval(float(effect), float(effect) - reach, float(effect) + reach)
+
+
+def two_way(values: Values, level: float = 0.95) -> Interval:
+    """Of the mean of values (K networks, I images), where both are drawn anew.
+
+    The variance of a mean over crossed random factors, (MS_net + MS_img - MS_res) / (K I), as in
+    the marginal-mean analysis of readers and cases (Obuchowski and Rockette 1995; Hillis 2014), and
+    no less than that of either factor alone. Of one network the images alone are drawn.
+    """
+    networks, images = values.shape
+    mean = float(values.mean())
+    if networks == 1 or images == 1:
+        return t_interval(values.ravel().tolist(), level)
+    rows, columns = values.mean(1), values.mean(0)
+    residual = values - rows[:, None] - columns[None] + mean
+    of_networks, of_images = images * rows.var(ddof=1), networks * columns.var(ddof=1)
+    freedom = (networks - 1, images - 1)
+    of_residual = float((residual**2).sum()) / (freedom[0] * freedom[1])
+    terms = [
+        Term(of_networks, freedom[0]),
+        Term(of_images, freedom[1]),
+        Term(-of_residual, freedom[0] * freedom[1]),
+    ]
+    return summed(mean, [Term(t.variance / values.size, t.freedom) for t in terms], level)
+
+
+def resampled_folds(
+    values: Sequence[float], train: float, test: float, level: float = 0.95
+) -> Interval:
+    """Of the mean over J folds that draw `train` and `test` images from one set, again and again.
+
+    Folds share images, so that their spread says too little: variance s^2 (1 / J + test / train),
+    the corrected resampled t of Nadeau and Bengio (2003). No ends of fewer than three folds.
+    """
+    found = np.asarray(values, dtype=np.float64)
+    if len(found) < FEWEST:
+        return Interval(float(found.mean()), np.nan, np.nan)
+    variance = float(found.var(ddof=1)) * (1 / len(found) + test / train)
+    return summed(float(found.mean()), [Term(variance, len(found) - 1)], level)
+
+
+class Term(NamedTuple):
+    """A mean square's share of a variance, and its degrees of freedom; negative: subtracted."""
+
+    variance: float
+    freedom: float
+
+
+def summed(mean: float, terms: Sequence[Term], level: float = 0.95) -> Interval:
+    """A mean whose variance is a sum of independent terms, at least the largest of them.
+
+    Degrees of freedom by Satterthwaite (1946). No ends where nothing varies.
+    """
+    variance = sum(term.variance for term in terms)
+    largest = max(terms, key=lambda term: term.variance)
+    if variance <= largest.variance:
+        variance, freedom = largest
+    else:
+        freedom = variance**2 / sum(t.variance**2 / t.freedom for t in terms if t.variance)
+    if variance <= (ROUNDING * mean) ** 2:
+        return Interval(mean, np.nan, np.nan)
+    reach = float(stdtrit(freedom, (1 + level) / 2) * np.sqrt(variance))
+    return Interval(mean, mean - reach, mean + reach)
+
+
+def trainings_contrast(
+    wrong: Mapping[str, Values], weights: Mapping[str, float], level: float = 0.95
+) -> Interval:
+    """Of a weighted sum of the errors of architectures, where trainings and images are drawn anew.
+
+    Trainings: their spread is pooled over the architectures that were trained several times, and
+    one that was trained once has that of the others. Images: the same for all. What trainings and
+    images vary in together is in both, and counted once.
+
+    Args:
+        wrong: by architecture, (trainings, images): 1 where a network errs.
+        weights: by architecture; 0 where none is given.
+    """
+    share = sum(weight**2 / len(wrong[name]) for name, weight in weights.items())
+    images = next(iter(wrong.values())).shape[1]
+    repeated = [each for each in wrong.values() if len(each) > 1]
+    freedom = sum(len(each) - 1 for each in repeated)
+    effects = sum(weight * wrong[name].mean(0) for name, weight in weights.items())
+    mean = float(np.mean(effects))
+    terms = [Term(float(np.var(effects, ddof=1)) / images, images - 1)]
+    if freedom:
+        deviations = [each - each.mean(0) for each in repeated]
+        of_trainings = sum(float((d.mean(1) ** 2).sum()) for d in deviations) / freedom
+        residuals = [d - d.mean(1, keepdims=True) for d in deviations]
+        both = sum(float((r**2).sum()) for r in residuals) / (freedom * (images - 1)) / images
+        terms += [
+            Term(of_trainings * share, freedom),
+            Term(-both * share, freedom * (images - 1)),
+        ]
+    return summed(mean, terms, level)
+
+
+def bias_corrected(estimate: float, drawn: Values, level: float = 0.95) -> Interval:
+    """The interval of resamples (R,) whose middle is not the estimate (Efron 1981, BC percentiles).
+
+    A measure that a resample moves to one side, as average precision, has such a bootstrap.
+    """
+    known = drawn[~np.isnan(drawn)]
+    if not len(known):
+        return Interval(estimate, np.nan, np.nan)
+    below = (np.sum(known < estimate) + 0.5 * np.sum(known == estimate)) / len(known)
+    middle = float(ndtri(np.clip(below, 1 / len(known), 1 - 1 / len(known))))
+    reach = float(ndtri((1 + level) / 2))
+    ends = ndtr([2 * middle - reach, 2 * middle + reach])
+    low, high = np.percentile(known, 100 * ends)
+    return Interval(estimate, float(low), float(high))
 
 
 def percentiles(mean: float, drawn: Values) -> Interval:

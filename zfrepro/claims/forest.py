@@ -17,7 +17,9 @@ from zfrepro.render.style import DPI, plt
 LOOKS = {  # of a verdict: colour and marker, which tell them apart without the colour too
     "reproduced": ("#0072b2", "o"),
     "contradicted": ("#d55e00", "X"),
+    "opposite": ("#a3316f", "<"),
     "inconclusive": ("#5f6b76", "D"),
+    "not shown": ("#8a6d1f", "s"),
     "not tested": ("#7d8894", "_"),
 }
 ROW = 0.285  # inches

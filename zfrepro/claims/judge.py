@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +28,10 @@ class Claim:
         number: of `measures.json` that decides it: "figure7:difference", "tables:table3/fc67".
         paper: what the paper shows, with its numbers.
         unit: of the effect and the margin.
+        ratio: the number is one of two errors; no effect is 1.
+        presupposes: the claim without which this one says nothing, and is not tested.
+        also: further numbers that measure the same sentence: all count, and `number` the most.
+        inferred: no sentence of the paper says it; we read it off a figure or table.
         each: what the several cases are of which it is said; "": one.
         why: how the margin follows from the paper's own numbers.
     """
@@ -42,8 +46,12 @@ class Claim:
     paper: str = ""
     stage: str = ""
     picture: str = ""
-    side: Literal["above", "below"] = "above"
+    side: Literal["above", "little"] = "above"
     margin: float = 0.0
+    ratio: bool = False
+    presupposes: str = ""
+    also: tuple[str, ...] = ()
+    inferred: bool = False
     why: str = ""
     each: str = ""
 
@@ -61,21 +69,30 @@ class Claim:
 
     @property
     def rule(self) -> Rule:
-        return Rule(self.side, self.margin)
+        return Rule(self.side, self.margin, self.ratio)
 
     @property
     def rule_text(self) -> str:
-        other = "below" if self.side == "above" else "above"
-        at = f"{self.margin:g}" + (f" {self.unit} ({self.why})" if self.why else "")
-        if self.each:
-            return (
-                f"reproduced if the 95 % interval of each {self.each} lies {self.side} {at}; "
-                f"contradicted if one, widened for their number, lies {other}; else inconclusive"
+        rule, unit = self.rule, f" {self.unit}" if self.unit and self.why else ""
+        at = f"{self.margin:g}{unit}" + (f" ({self.why})" if self.why else "")
+        one = f"of each {self.each} " if self.each else ""
+        any_, wider = ("one", ", widened for their number,") if self.each else ("it", "")
+        if self.side == "little":
+            text = (
+                f"reproduced if the 95 % interval {one}lies between {rule.other_margin:.3g} and "
+                f"{at}; contradicted if {any_}{wider} lies above, the opposite if below"
             )
-        return (
-            f"reproduced if the 95 % interval lies {self.side} {at}; contradicted if {other}; "
-            "else inconclusive"
-        )
+        else:
+            between = f", contradicted if between {rule.nothing:g} and that" * bool(self.margin)
+            text = (
+                f"reproduced if the 95 % interval {one}lies above {at}; the opposite if {any_}"
+                f"{wider} lies below {rule.nothing:g}{between}"
+            )
+        if self.also:
+            text += "; measures of the same that disagree leave it open"
+        if self.presupposes:
+            text += f"; not tested unless {self.presupposes} is reproduced"
+        return f"{text}; else inconclusive"
 
 
 @dataclass(frozen=True)
@@ -104,26 +121,59 @@ def load(path: Path = CLAIMS) -> list[Claim]:
         TypeError: an entry lacks a key, or has an unknown one.
     """
     with path.open("rb") as file:
-        return [Claim(**entry) for entry in tomllib.load(file)["claim"]]
+        entries = tomllib.load(file)["claim"]
+    return [Claim(**{**each, "also": tuple(each.get("also", ()))}) for each in entries]
 
 
 def judge_all(results: Results, profile: str) -> list[Judged]:
     """Every claim of `claims.toml`, by what the stages have measured at a profile."""
-    return [judge(claim, results, profile) for claim in load()]
+    judged: dict[str, Judged] = {}
+    for claim in load():
+        judged[claim.id] = judge(claim, results, profile, judged)
+    return list(judged.values())
 
 
-def judge(claim: Claim, results: Results, profile: str) -> Judged:
-    """Applies the claim's rule to its number; what has not been measured is not tested."""
+def judge(
+    claim: Claim, results: Results, profile: str, before: Mapping[str, Judged] | None = None
+) -> Judged:
+    """Applies the claim's rule to its number; what has not been measured is not tested.
+
+    Args:
+        before: what has become of the claims that this one may presuppose.
+    """
     folder, _ = place(claim.number)
     sources = (f"results/{folder}/{MEASURES}",)
     try:
         found = measured(results, claim.number)
         seeds = {seed(results, network, profile) for network in found.networks}
-        verdict = claim.rule.verdict(found.parts)
+        check_presupposed(claim, before or {})
+        verdict = claim.rule.judge(found)
     except UntestedError as reason:
         return Judged(claim, "not tested", None, 0, sources, str(reason))
-    notes = [found.note, _other_way(claim, found)]
+    notes = [found.note, *_controlled(found)]
+    for number in claim.also:
+        other = claim.rule.judge(beside := measured(results, number))
+        notes.insert(0, f"{number.partition(':')[2]}: {beside.parts[0].interval}, {other}")
+        if {verdict, other} in ({"reproduced", "opposite"}, {"reproduced", "contradicted"}):
+            verdict = "inconclusive"
+            notes.insert(0, "measures disagree")
     return Judged(claim, verdict, found, len(seeds), sources, "; ".join(filter(None, notes)))
+
+
+def check_presupposed(claim: Claim, before: Mapping[str, Judged]) -> None:
+    """Raises UntestedError where the claim that this one presupposes is not reproduced."""
+    presupposed = before.get(claim.presupposes)
+    if presupposed is not None and presupposed.verdict != "reproduced":
+        raise UntestedError(
+            f"it presupposes {claim.presupposes}, which is {presupposed.verdict} here"
+        )
+
+
+def _controlled(found: Measure) -> list[str]:
+    if found.control is None:
+        return []
+    name, alone, beyond = found.control
+    return [f"control, {name}: {alone}; beyond it {beyond}"]
 
 
 def place(number: str) -> tuple[str, str]:
@@ -165,14 +215,6 @@ def seed(results: Results, network: str, profile: str) -> int:
     return int(recipe["seed"])
 
 
-def _other_way(claim: Claim, found: Measure) -> str:
-    """That something said to make little difference makes one, in the other direction."""
-    little = claim.side == "below" and claim.margin > 0
-    if little and claim.rule.deciding(found.parts).interval.high < 0:
-        return "here it does make a difference, the other way"
-    return ""
-
-
 def document(profile: str, judged: Sequence[Judged]) -> dict[str, Any]:
     """What claims.json holds."""
     return {"profile": profile, "claims": [entry(each) for each in judged]}
@@ -192,6 +234,9 @@ def entry(judged: Judged) -> dict[str, Any]:
         "high": _rounded(high),
         "margin": claim.margin,
         "side": claim.side,
+        "ratio": claim.ratio,
+        "inferred": claim.inferred,
+        "control": _control(evidence),
         "paper_effect": _rounded(part.paper) if part else None,
         "resampled": evidence and evidence.resampled,
         "count": evidence and evidence.count,
@@ -203,6 +248,14 @@ def entry(judged: Judged) -> dict[str, Any]:
         "picture": claim.picture,
         "note": judged.note,
     }
+
+
+def _control(found: Measure | None) -> dict[str, Any] | None:
+    if found is None or found.control is None:
+        return None
+    name, *intervals = found.control
+    ends = [dict(zip(("effect", "low", "high"), map(_rounded, i), strict=True)) for i in intervals]
+    return {"name": name, "alone": ends[0], "beyond": ends[1]}
 
 
 def _rounded(value: float | None) -> float | None:

@@ -1,7 +1,7 @@
 """What an element's stage works with: the study's trained networks and prepared images."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from zfrepro.fingerprint import fingerprint
 from zfrepro.inference.evaluation import check_fit
 from zfrepro.interp import top_activations
 from zfrepro.interp.deconv import Deconvnet
+from zfrepro.models.convnet import build
 from zfrepro.render import style
 from zfrepro.results import Results
 from zfrepro.training.trained import AT_CHANCE, Trained, centred, load
@@ -76,6 +77,14 @@ class Context:
         if found.at_chance:
             style.caution(f"{network} {AT_CHANCE}")
         return found
+
+    def untrained(self, network: str) -> Trained:
+        """The same network as before its training: the random weights of its seed."""
+        settings = config.load(self.results.folder / "runs" / network / "config.yaml")
+        trained, model = self.trained(network), dict(settings["model"])
+        model.pop("published", None)
+        net = build(**model, classes=len(trained.classes), crop=trained.crop, seed=settings["seed"])
+        return replace(trained, net=net.eval().to(trained.mean.device))
 
     def sample(self, among: Ints | None = None) -> Ints:
         """The numbers of `settings.images` images, at most a quarter of the split's.

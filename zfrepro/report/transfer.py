@@ -1,11 +1,13 @@
 """Tables 4 to 7: features of a pretrained network on other sets, ours beside the paper's.
 
 Accuracies and average precisions in percent. Over folds: the mean, the standard deviation, and the
-95 % interval of the mean by Student's t. Folds share images, which that interval takes no account
-of. Over the images of VOC, where there is one split: a bootstrap interval.
+95 % interval of the mean by Nadeau and Bengio, as folds share images; none of fewer than three.
+Over
+the images of VOC, where there is one split: a bootstrap interval.
 """
 
 from collections.abc import Hashable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,30 +20,44 @@ BY = ["set", "arm", "classifier", "layer", "images_per_class"]
 CLASSIFIERS = ("softmax", "logistic")  # of table 6
 
 
-def summary(folds: pd.DataFrame) -> pd.DataFrame:
-    """One line for each of `BY` in a table of folds: mean, sd, low, high and how many folds."""
+def summary(folds: pd.DataFrame, tested: Mapping[str, int]) -> pd.DataFrame:
+    """One line for each of `BY` in a table of folds: mean, sd, low, high and how many folds.
+
+    Args:
+        tested: images per class that a fold tests, by set.
+    """
     groups = folds.groupby(BY, dropna=False, sort=False)["accuracy"]
-    rows = [
-        dict(zip(BY, key, strict=True)) | over_folds(values.to_numpy()) for key, values in groups
-    ]
+    rows = []
+    for key, values in groups:
+        line: dict[str, Any] = dict(zip(BY, key, strict=True))
+        ratio = tested[line["set"]] / line["images_per_class"]
+        rows.append(line | over_folds(values.to_numpy(), ratio, bounded=True))
     return pd.DataFrame(rows, columns=[*BY, "mean", "sd", "low", "high", "folds"])
 
 
-def over_folds(values: npt.NDArray[np.float64]) -> dict[str, float]:
-    """Mean, standard deviation, ends of the mean's 95 % interval, and their number."""
+def over_folds(
+    values: npt.NDArray[np.float64], tested: float, *, bounded: bool = False
+) -> dict[str, float]:
+    """Mean, standard deviation, ends of the mean's 95 % interval, and their number.
+
+    Args:
+        tested: test images of a fold, by its training images.
+        bounded: they are percentages, and so is the interval.
+    """
     count = len(values)
     found = {"mean": float(values.mean()), "folds": count}
     if count < 2:
         return found | dict.fromkeys(("sd", "low", "high"), np.nan)
-    _, low, high = stats.t_interval(values.tolist())
+    _, low, high = stats.resampled_folds(values.tolist(), train=1, test=tested)
+    low, high = np.clip([low, high], 0, 100) if bounded else (low, high)
     return found | {"sd": float(values.std(ddof=1)), "low": low, "high": high}
 
 
-def caltech(name: str, folds: pd.DataFrame) -> pd.DataFrame:
+def caltech(name: str, folds: pd.DataFrame, tested: Mapping[str, int]) -> pd.DataFrame:
     """Table 4 or 5, `name`: methods in rows, training images per class in columns."""
     published = paper.table(name).set_index("row")
     counts = table_counts(name, folds)
-    found = summary(folds)
+    found = summary(folds, tested)
     lines = []
     for row in published.index:
         line: dict[str, object] = {"row": row}
@@ -84,13 +100,15 @@ def voc(found: pd.DataFrame) -> pd.DataFrame:
     return table.rename_axis("class").reset_index()
 
 
-def layers(folds: pd.DataFrame, counts: Mapping[str, int]) -> pd.DataFrame:
+def layers(
+    folds: pd.DataFrame, counts: Mapping[str, int], tested: Mapping[str, int]
+) -> pd.DataFrame:
     """Table 7: classifiers and layers in rows, sets in columns.
 
     Args:
         counts: the training images per class of each set.
     """
-    found = summary(folds)
+    found = summary(folds, tested)
     lines = []
     for given in paper.table("table7").to_dict("records"):
         classifier, layer = given["classifier"], given["layer"]
@@ -115,14 +133,14 @@ def _cells(name: str, given: Mapping[str, float], ours: pd.DataFrame) -> dict[st
     return line
 
 
-def gains(folds: pd.DataFrame) -> pd.DataFrame:
+def gains(folds: pd.DataFrame, tested: int) -> pd.DataFrame:
     """Pretrained minus scratch on the same folds, one line for each number of images per class."""
     both = folds.pivot_table(index=["images_per_class", "fold"], columns="arm", values="accuracy")
     if not set(ARMS) <= set(both):
         return pd.DataFrame(columns=["images_per_class", "mean", "sd", "low", "high", "folds"])
     difference = (both["pretrained"] - both["scratch"]).dropna()
     rows = [
-        {"images_per_class": count, **over_folds(values.to_numpy())}
+        {"images_per_class": count, **over_folds(values.to_numpy(), tested / float(str(count)))}
         for count, values in difference.groupby("images_per_class")
     ]
     return pd.DataFrame(rows)
@@ -152,9 +170,9 @@ def cell(line: Mapping[Hashable, float], name: str, sign: str = "") -> str:
 
 
 def gain_sentences(found: pd.DataFrame) -> list[str]:
-    """`15 a class: +12.3 ± 1.2 [+10.1, +14.5]`, for each line of `gains`."""
+    """`15 per class: +12.3 ± 1.2 [+10.1, +14.5]`, for each line of `gains`."""
     named = found.rename(columns={key: f"mean_{key}" for key in ("sd", "low", "high")})
     return [
-        f"{line['images_per_class']:.0f} a class: " + cell(line, "mean", sign="+")
+        f"{line['images_per_class']:.0f} per class: " + cell(line, "mean", sign="+")
         for line in named.to_dict("records")
     ]

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from zfrepro import stats
 from zfrepro.data.store import PreparedSet, StoreError
 from zfrepro.files import atomic_write
 
@@ -78,7 +79,7 @@ def mean_average_precision(scores: Floats, truth: Signs) -> float:
 
 
 def interval(scores: Floats, truth: Signs, seed: int = 0) -> pd.DataFrame:
-    """Average precision with the ends of its 95 % bootstrap interval over images.
+    """Average precision with the ends of its 95 % bootstrap interval over images, bias-corrected.
 
     One line a class and, last, their mean; columns ap, low and high, in percent. A class of which a
     resample shows no image is left out of that resample.
@@ -94,8 +95,8 @@ def interval(scores: Floats, truth: Signs, seed: int = 0) -> pd.DataFrame:
     once = [average_precision(scores[:, k], truth[:, k])[0] for k in range(classes)]
     values = np.append(once, np.nanmean(once))
     drawn = np.column_stack([drawn, np.nanmean(drawn, axis=1)])
-    low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0)
-    return pd.DataFrame({"ap": values, "low": low, "high": high})
+    intervals = [stats.bias_corrected(*pair) for pair in zip(values, drawn.T, strict=True)]
+    return pd.DataFrame(intervals, columns=["ap", "low", "high"])
 
 
 def write_results(

@@ -53,7 +53,8 @@ RESTS = {
     "clipping": ("dominance", 1.0, "largest_share"),
     "dead": ("blank", 100.0, "dead"),
     "frequencies": ("middle", 100.0, "low"),
-    "aliasing": ("layer2_high", 100.0, "grid_excess"),
+    "grid": ("grid_excess", 1.0, "aliased"),
+    "high_band": ("layer2_high", 100.0, "high"),
 }
 
 
@@ -177,6 +178,9 @@ def measures(table: pd.DataFrame, settings: Config) -> dict[str, Found]:
                 "no filter reaches the limit in so short a training: the network without clipping "
                 "is the one with it, weight for weight"
             )
+            continue
+        if not table[name].any():
+            values[claim] = UntestedError(f"{name} is 0 in every network: there is nothing to tell")
             continue
         networks = tuple(settings[contrast.larger]) + tuple(settings[contrast.smaller])
         note = f"{beside.replace('_', ' ')}: {difference(table, contrast, beside)}"

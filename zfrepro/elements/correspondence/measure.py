@@ -13,6 +13,7 @@ in both images, and is 0.5 for signs at random.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,11 +23,12 @@ import torch
 from torch import Tensor
 
 from zfrepro import stats
-from zfrepro.data.annotations import Point
+from zfrepro.data.annotations import Box, Point
 from zfrepro.interp.chain import Chain
 from zfrepro.interp.responses import respond
 
 RANDOM = "random"
+ON_OBJECT = "random_on_object"  # the control: places that are of the object, but of no part
 ROUNDING = 1e-6  # of an image's largest activation
 PARTS = ("right_eye", "left_eye", "nose")  # the paper's
 
@@ -46,9 +48,13 @@ def corners(points: Sequence[Point], side: int, crop: int) -> Corners:
 
 
 def random_corners(
-    taken: Corners, side: int, crop: int, draws: int, rng: np.random.Generator
-) -> Corners:
+    taken: Corners, side: int, crop: int, draws: int, rng: np.random.Generator,
+    within: Box | None = None,
+) -> Corners:  # fmt: skip
     """Squares (draws, 2) of one image anywhere in the crop that touch none of the squares `taken`.
+
+    Args:
+        within: where their centres lie.
 
     Raises:
         NoRoomError: there is no such place.
@@ -56,6 +62,10 @@ def random_corners(
     free = np.ones((crop - side + 1, crop - side + 1), dtype=bool)
     for top, left in taken:
         free[max(top - side + 1, 0) : top + side, max(left - side + 1, 0) : left + side] = False
+    if within is not None:
+        centres = np.arange(len(free)) + side / 2
+        rows = (centres >= within.top) & (centres < within.bottom)
+        free &= rows[:, None] & (centres >= within.left) & (centres < within.right)
     places = np.argwhere(free)
     if not len(places):
         raise NoRoomError(
@@ -101,6 +111,7 @@ def consistency(
     *,
     draws: int,
     seed: int,
+    boxes: Sequence[Box] | None = None,
     batch: int = 64,
 ) -> Found:
     """How alike each part's mask changes the features of all images, and masks at random places.
@@ -109,6 +120,7 @@ def consistency(
         images, grey: the network's input (N, C, H, W), and the same for grey (C, H, W).
         landmarks: of each image, in pixels; the same names for all.
         side: of the square that hides a part, in pixels.
+        boxes: of each image's object, for a control: random places on it. None: there is none.
 
     Raises:
         ChainError: no such layer.
@@ -116,7 +128,9 @@ def consistency(
     """
     clean = _features(chain, images, layers, batch)
     found: dict[tuple[str, str], list[Tensor]] = {}
-    for name, squares in placed(landmarks, side, images.shape[-1], draws=draws, seed=seed):
+    for name, squares in placed(
+        landmarks, side, images.shape[-1], draws=draws, seed=seed, boxes=boxes
+    ):
         hidden = _features(chain, masked(images, grey, squares, side), layers, batch)
         for layer in layers:
             found.setdefault((name, layer), []).append(_signs(clean[layer], hidden[layer]))
@@ -131,9 +145,13 @@ def consistency(
 
 
 def placed(
-    landmarks: Sequence[Mapping[str, Point]], side: int, crop: int, *, draws: int, seed: int
-) -> Iterator[tuple[str, Corners]]:
-    """A square in each image: on each part, and then for each draw at random places."""
+    landmarks: Sequence[Mapping[str, Point]], side: int, crop: int, *, draws: int, seed: int,
+    boxes: Sequence[Box] | None = None,
+) -> Iterator[tuple[str, Corners]]:  # fmt: skip
+    """A square in each image: on each part, and then for each draw at random places.
+
+    With boxes also at random places within them, where each image has room for one.
+    """
     rng = np.random.default_rng(seed)
     taken = np.stack([corners(list(each.values()), side, crop) for each in landmarks])
     for i, name in enumerate(landmarks[0]):
@@ -141,6 +159,15 @@ def placed(
     anywhere = np.stack([random_corners(each, side, crop, draws, rng) for each in taken])
     for draw in range(draws):
         yield RANDOM, anywhere[:, draw]
+    if boxes is None:
+        return
+    with suppress(NoRoomError):
+        on_object = np.stack([
+            random_corners(each, side, crop, draws, rng, box)
+            for each, box in zip(taken, boxes, strict=True)
+        ])  # fmt: skip
+        for draw in range(draws):
+            yield ON_OBJECT, on_object[:, draw]
 
 
 def _signs(clean: Tensor, hidden: Tensor) -> Tensor:
@@ -237,10 +264,10 @@ def against_random(
 
 
 def below_random(
-    networks: Sequence[Found], part: str, layer: str, measure: str = "hamming"
+    networks: Sequence[Found], part: str, layer: str, measure: str = "hamming", places: str = RANDOM
 ) -> Pairs:
-    """The same pair by pair, (N, N)."""
-    random, mine = (mean_of(_pairs(networks, name, layer, measure)) for name in (RANDOM, part))
+    """The same pair by pair, (N, N); `places` are those that the part is compared with."""
+    random, mine = (mean_of(_pairs(networks, name, layer, measure)) for name in (places, part))
     below: Pairs = random - mine
     return below
 

@@ -8,6 +8,7 @@ holds the paper's numbers alone.
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +21,11 @@ from zfrepro.data import annotations
 from zfrepro.data.annotations import Placement, Point
 from zfrepro.elements.context import Context
 from zfrepro.elements.correspondence import measure, plot
-from zfrepro.elements.correspondence.measure import RANDOM, Pairs
+from zfrepro.elements.correspondence.measure import ON_OBJECT, RANDOM, Pairs
 from zfrepro.elements.occlusion.measure import PAPER_CROP, Square
 from zfrepro.inference.inputs import grey
 from zfrepro.interp.chain import Chain
-from zfrepro.outcome import Found, Measure, Outcome, UntestedError, only
+from zfrepro.outcome import Control, Found, Measure, Outcome, UntestedError, only
 from zfrepro.render import tables
 
 NO_FACES = "no faces with landmarks"
@@ -90,10 +91,13 @@ def faces_of(context: Context, crop: int) -> Faces:
 def consistency(context: Context, name: str, faces: Faces) -> measure.Found:
     network, settings = context.trained(name), context.settings
     square = square_of(network.crop, settings)
+    boxes = context.boxes(np.array(list(faces)), network.crop).values()
+    known = [box for box in boxes if box]
     return measure.consistency(
         Chain(network.net), context.reader(network)(np.array(list(faces))),
         grey(network, square.value), list(faces.values()), square.side, settings["layers"],
         draws=settings["draws"], seed=settings["seed"],
+        boxes=known if len(known) == len(faces) else None,
     )  # fmt: skip
 
 
@@ -149,7 +153,8 @@ def by_network(found: Networks) -> pd.DataFrame:
 def parts_of(found: Networks) -> list[str]:
     """What was covered, but for the random places."""
     first = next(iter(found.values()))
-    return [part for part in dict.fromkeys(part for part, _ in first) if part != RANDOM]
+    named = dict.fromkeys(part for part, _ in first)
+    return [part for part in named if part not in (RANDOM, ON_OBJECT)]
 
 
 def by_pair(found: Networks, images: Sequence[int], layers: Sequence[str]) -> pd.DataFrame:
@@ -184,18 +189,33 @@ def measures(found: Networks, table: pd.DataFrame, layers: Sequence[str]) -> dic
         more = measure.against_random(networks, part, layer, name)
         values[f"{layer}/{part}_{name}_below_random"] = more
     means = {
-        (layer, name): np.mean(
-            [measure.below_random(networks, part, layer, name) for part in parts], axis=0
-        )
+        (layer, name): mean_below(networks, parts, layer, name, RANDOM)
         for layer, name in itertools.product(layers, MEASURES)
     }
-    return values | below_random(means, layers, tuple(found))
+    on_object = None
+    if (ON_OBJECT, layers[0]) in networks[0]:
+        on_object = mean_below(networks, parts, layers[0], "hamming", ON_OBJECT)
+    return values | below_random(means, layers, tuple(found), on_object)
+
+
+def mean_below(
+    networks: Sequence[measure.Found], parts: Sequence[str], layer: str, name: str, places: str
+) -> Pairs:
+    """How much less two faces differ at a part than at random `places`, (N, N), over the parts."""
+    below = [measure.below_random(networks, part, layer, name, places) for part in parts]
+    mean: Pairs = np.mean(below, axis=0)
+    return mean
 
 
 def below_random(
-    means: Mapping[tuple[str, str], Pairs], layers: Sequence[str], networks: tuple[str, ...]
-) -> dict[str, Measure]:
-    """What the two claims rest on, from each pair's mean over the parts (N, N)."""
+    means: Mapping[tuple[str, str], Pairs], layers: Sequence[str], networks: tuple[str, ...],
+    on_object: Pairs | None = None,
+) -> dict[str, Measure]:  # fmt: skip
+    """What the two claims rest on, from each pair's mean over the parts (N, N).
+
+    Args:
+        on_object: the same at the first layer, against random places on the object.
+    """
     first, second = (means[layer, "hamming"] for layer in layers)
     images = len(first)
     among_changed = stats.bootstrap_pairs(means[layers[0], "disagreement"])
@@ -205,12 +225,17 @@ def below_random(
         "layer7": (first - second, f"the second layer by itself {stats.bootstrap_pairs(second)}",
                    paper_below("layer5") - paper_below("layer7")),
     }  # fmt: skip
-    return {
+    found = {
         name: Measure(
             only(stats.bootstrap_pairs(pairs), given), "images", images, networks, images, note
         )
         for name, (pairs, note, given) in cases.items()
     }
+    if on_object is not None:
+        alone, beyond = (stats.bootstrap_pairs(each) for each in (first - on_object, on_object))
+        control = Control("random places on the object", alone, beyond)
+        found["layer5"] = replace(found["layer5"], control=control)
+    return found
 
 
 def paper_below(layer: str) -> float:

@@ -30,13 +30,13 @@ class Settings(OfSample):
 
 
 def passes(settings: Config, known: "Known") -> Iterator[Passes]:
-    """Some images in all positions."""
+    """Some images in all positions, and again through the untrained network."""
     from zfrepro.elements.invariance.measure import KINDS, transformations  # noqa: PLC0415  torch
 
     wanted = {kind: settings[kind] for kind in KINDS}
     positions = 1 + len(transformations(known.crop(settings["network"]), **wanted))
     for name in (settings["network"], *settings["others"]):
-        yield Passes(name, known.sample(settings) * positions)
+        yield Passes(name, 2 * known.sample(settings) * positions)  # trained, and before that
 
 
 ELEMENT = Element(

@@ -2,7 +2,7 @@
 
 Draws figure5.{png,pdf}, with the distances as they are, and means.{png,pdf}. Tables: curves, of
 each image, also divided by the norm of the features; means of those over the images, by network;
-shifts, the mean of each curve.
+shifts, the mean of each curve, also of the networks as they were before their training.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,6 +24,7 @@ from zfrepro.outcome import Found, Outcome, flat
 from zfrepro.training.trained import Trained
 
 SHOWN = 5  # as in the paper
+CONTROL = "the same networks before their training"
 IMAGES = ["network", "image"]  # what a row of `shifts` is of
 
 
@@ -32,6 +33,7 @@ def run(context: Context) -> Outcome:
     nets = {name: context.trained(name) for name in context.networks}
     network, split = nets[context.networks[0]], context.split
     table = curves(context, nets, numbers)
+    before = curves(context, {name: context.untrained(name) for name in nets}, numbers)
     own = table[table["network"] == context.networks[0]].drop(columns="network")
     keys = ["network", "kind", "amount", "layer"]
     means = table.groupby(keys, sort=False)[["distance", "relative", "probability"]].mean()
@@ -41,7 +43,10 @@ def run(context: Context) -> Outcome:
         means, network.crop, context.folder / "means",
         f"{len(nets)} networks, {len(numbers)} images: mean, and deviation between networks",
     )  # fmt: skip
-    shifts = shift_table(table, network.crop, context.settings)
+    shifts = pd.concat([
+        shift_table(each, network.crop, context.settings).assign(trained=trained)
+        for each, trained in ((table, True), (before, False))
+    ])  # fmt: skip
     found: dict[str, Found] = {"images": len(numbers)}
     found |= measures(shifts, context.settings)
     curves_of_images = own.assign(path=split.paths_of(own["image"]))
@@ -110,19 +115,35 @@ def shift_table(table: pd.DataFrame, crop: int, settings: Config) -> pd.DataFram
 def measures(shifts: pd.DataFrame, settings: Config) -> dict[str, Found]:
     """By kind: how far each layer moves under small transformations, and the first minus the last;
     and how much further the last moves when turned than when moved or enlarged.
+
+    The control of both is the same network before its training.
     """
     first, *_, last = settings["layers"]
+    trained, untrained = (shifts[shifts["trained"] == each] for each in (True, False))
     values: dict[str, Found] = {}
     for kind in settings["small"]:
-        rows = shifts[shifts["kind"] == kind]
-        small = rows.pivot_table(index=IMAGES, columns="layer", values="small", dropna=False)
+        small, control = (_by_layer(rows, kind, "small") for rows in (trained, untrained))
         for layer in settings["layers"]:
             values[f"{kind}/{layer}"] = stats.bootstrap(small[layer].groupby(level="image").mean())
-        values[f"{kind}/difference"] = over_images(small[first] - small[last])
-    rows = shifts[shifts["layer"] == last]
+        values[f"{kind}/difference"] = over_images(
+            small[first] - small[last], control[first] - control[last], CONTROL
+        )
+    turned = _beyond_others(trained, last)
+    return values | {
+        "rotation/beyond_others": over_images(turned, _beyond_others(untrained, last), CONTROL)
+    }
+
+
+def _by_layer(shifts: pd.DataFrame, kind: str, measured: str) -> pd.DataFrame:
+    rows = shifts[shifts["kind"] == kind]
+    return rows.pivot_table(index=IMAGES, columns="layer", values=measured, dropna=False)
+
+
+def _beyond_others(shifts: pd.DataFrame, layer: str) -> "pd.Series[float]":
+    """How much further a layer moves under rotation than, on average, under the others."""
+    rows = shifts[shifts["layer"] == layer]
     whole = rows.pivot_table(index=IMAGES, columns="kind", values="whole", dropna=False)
-    others = whole[["translation", "scale"]].mean(axis=1, skipna=False)
-    return values | {"rotation/beyond_others": over_images(whole["rotation"] - others)}
+    return whole["rotation"] - whole[["translation", "scale"]].mean(axis=1, skipna=False)
 
 
 def report(found: Mapping[str, Found], means: pd.DataFrame, crop: int, settings: Config) -> str:
@@ -135,9 +156,9 @@ def report(found: Mapping[str, Found], means: pd.DataFrame, crop: int, settings:
         for each in [numbers[f"{kind}/{layer}"]]
     ]
     differences = [
-        f"* {kind}, {first} minus {last}: {each.mean:.3f} [{each.low:.3f}, {each.high:.3f}]\n"
+        f"* {kind}, {first} minus {last}: {numbers[f'{kind}/difference']}; {CONTROL}: "
+        f"{numbers[f'{kind}/difference/control']}\n"
         for kind in small
-        for each in [numbers[f"{kind}/difference"]]
     ]
     return (
         f"# Figure 5: {settings['network']} and {len(settings['others'])} more seeds\n\n"

@@ -1,7 +1,7 @@
 """Figure 7 with the study's networks.
 
-Draws figure7.{png,pdf}. Tables: drops, what each image loses on its object and off it, by network;
-maps, those of the figure.
+Draws figure7.{png,pdf}. Tables: drops, what each image loses on its object and off it, by network,
+and by the boxes of the other images' objects; maps, those of the figure.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,6 +22,7 @@ from zfrepro.interp.deconv import Deconvnet
 from zfrepro.outcome import Found, Outcome, UntestedError, flat
 from zfrepro.training.trained import Trained
 
+CONTROL = "boxes of other images' objects"
 OTHERS = 3  # images whose projection of the same map stands beside
 
 
@@ -50,6 +51,12 @@ def scored(context: Context, name: str, boxes: Boxes) -> Iterator[dict[str, obje
             chain, read(np.array([number]))[0], covered, square, context.settings["layer"], label
         )
         drop = measure.drop(found, box) if box else None
+        elsewhere = [
+            measure.drop(found, other)
+            for another, other in boxes.items()
+            if another != number and other
+        ]
+        others = [each.score for each in elsewhere if each]
         yield {
             "network": name,
             "image": number,
@@ -59,6 +66,7 @@ def scored(context: Context, name: str, boxes: Boxes) -> Iterator[dict[str, obje
             "on": drop.on if drop else np.nan,
             "off": drop.off if drop else np.nan,
             "score": drop.score if drop else np.nan,
+            "elsewhere": np.mean(others) if others else np.nan,
         }
 
 
@@ -99,14 +107,15 @@ def draw(context: Context, table: pd.DataFrame, boxes: Boxes) -> pd.DataFrame:
 def measures(table: pd.DataFrame) -> dict[str, Found]:
     """Mean losses in points, each image's averaged over the networks."""
     values: dict[str, Found] = {"images": table["image"].nunique()}
-    known = table.dropna(subset=["on", "off"])
+    known = table.dropna(subset=["on", "off", "elsewhere"])
     if known.empty:
         return values | {"difference": UntestedError("no images with known objects")}
     by_image = 100 * known.groupby("image")[["on", "off"]].mean()
+    scores = 100 * known.set_index(["network", "image"])[["score", "elsewhere"]]
     return values | {
         "drop_on_object": stats.bootstrap(by_image["on"]),
         "drop_off_object": stats.bootstrap(by_image["off"]),
-        "difference": over_images(100 * known.set_index(["network", "image"])["score"]),
+        "difference": over_images(scores["score"], scores["elsewhere"], CONTROL),
         "scored": len(by_image),
         "difference_deviation_over_seeds": 100 * float(by_network(table).std()),
     }
@@ -141,4 +150,7 @@ def report(found: Mapping[str, Found], table: pd.DataFrame, settings: Config) ->
         f"{table['network'].nunique()} networks; 95 % intervals over images:\n\n"
         + "".join(lines).rstrip()
         + f", ± {100 * by_network(table).std():.1f} over networks\n"
+        f"* by the {CONTROL}, which lie in the middle of the picture as its own does: "
+        f"{numbers['difference/control'].mean:.1f} points; its own box beyond that "
+        f"{numbers['difference/beyond_control']}\n"
     )
