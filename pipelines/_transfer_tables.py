@@ -134,9 +134,7 @@ def _write_figure(settings: Config) -> None:
         for line in found.to_dict("records")
     }
     files.write_json(FIGURE / "measures.json", measures)
-    files.atomic_write(
-        FIGURE / "report.md", _report(folds, found, tested["caltech256"])
-    )
+    files.atomic_write(FIGURE / "report.md", _report(folds, found, tested["caltech256"]))
     files.write_json(FIGURE / "recipe.json", {"stage": "tables", **_of(settings, "caltech256")})
 
 

@@ -328,16 +328,16 @@ def test_figures_are_counted_by_the_images_that_networks_see(paper_lines: dict[s
     assert paper_lines["evolution"].images == 5 * 8 * (1_281_167 + 2 * 32 * 5 * 9)
     # 50,000 images once, and two passes for each of nine images of 57 maps
     assert paper_lines["features"].images == 50_000 + 2 * 9 * (9 + 16 + 12 + 10 + 10)
-    assert paper_lines["correspondence"].images == 5 * 60 * (1 + 3 + 10)
-    # 31 translations, 17 scales and 36 rotations beside the image as it is
-    assert paper_lines["invariance"].images == 5 * 60 * (1 + 31 + 17 + 36)
+    assert paper_lines["correspondence"].images == 5 * 60 * (1 + 3 + 2 * 10)
+    # 31 translations, 17 scales and 36 rotations beside the image as it is; also before training
+    assert paper_lines["invariance"].images == 2 * 5 * 60 * (1 + 31 + 17 + 36)
     conv2 = 2 * (110**2 * 96 * (7 * 7 * 3) + 26**2 * 256 * (5 * 5 * 96))
     zfnet = row("tab3_zfnet").net
     assert zfnet.flops_to("conv2") == zfnet.flops_to("conv1", "conv2") == conv2
     assert zfnet.flops_to("fc8") == zfnet.flops
     # a pass takes 0.2 seconds
     seconds = paper_lines["correspondence"].stage_seconds - stages.AROUND
-    assert seconds == pytest.approx(5 * 60 * 14 * 0.2)
+    assert seconds == pytest.approx(5 * 60 * 24 * 0.2)
 
 
 def test_features_of_other_sets_take_the_disk_that_their_files_take(
@@ -359,9 +359,9 @@ def test_trainings_from_scratch_are_as_long_as_the_stage_makes_them() -> None:
     caltech101 = size_of(planned.beside.sets["caltech101"], None)
     assert caltech101 == Size(650, 0, 13)
     found = stages_of(planned)["transfer@caltech101"]
-    # five epochs of 150 steps of 32 images, rounded up to whole rounds of the fold; 2 x 2 folds
-    trained = 2 * sum(5 * (-(-150 * 32 // n) * n // 32) * 32 for n in (13 * 15, 13 * 30))
-    tested = 2 * 5 * 13 * (35 + 20)
+    # five epochs of 150 steps of 32 images, rounded up to whole rounds of the fold; 2 x 3 folds
+    trained = 3 * sum(5 * (-(-150 * 32 // n) * n // 32) * 32 for n in (13 * 15, 13 * 30))
+    tested = 3 * 5 * 13 * (35 + 20)
     assert found.images == 650 + trained + tested
 
 

@@ -1,10 +1,14 @@
 """Intervals against resampling one by one, and against SciPy and a regression."""
 
+from collections.abc import Iterable
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 import scipy.stats
 
 from zfrepro import stats
+from zfrepro.stats import Interval
 
 VALUES = np.random.default_rng(0).normal(size=30)
 PAIRS = np.abs(VALUES[:, None] - VALUES[None])
@@ -102,3 +106,92 @@ def test_values_that_do_not_differ_have_no_interval(repeats: int) -> None:
     found = stats.t_contrast(groups, {"a": 1, "b": -1})
     assert found.mean == 2.0
     assert np.isnan([found.low, found.high]).all()
+
+
+def covered(intervals: Iterable[Interval], truth: float = 0.0) -> float:
+    """In percent."""
+    return 100 * float(np.mean([each.low <= truth <= each.high for each in intervals]))
+
+
+@pytest.mark.parametrize(
+    ("networks", "images", "deviations"),
+    [
+        (5, 60, (0.1, 1.0, 1.0)),
+        (5, 60, (0.3, 1.0, 1.0)),
+        (5, 20, (0.5, 1.0, 1.0)),
+        (2, 15, (0.2, 1.0, 1.0)),  # of the smallest profile
+    ],
+)
+def test_networks_and_images_are_both_drawn(
+    networks: int, images: int, deviations: tuple[float, float, float]
+) -> None:
+    """Coverage of the interval of a mean over crossed random effects."""
+    rng = np.random.default_rng(0)
+    net, img, both = deviations
+    found = [
+        stats.two_way(
+            net * rng.normal(size=(networks, 1)) + img * rng.normal(size=images)
+            + both * rng.normal(size=(networks, images))
+        )
+        for _ in range(1500)
+    ]  # fmt: skip
+    assert 93 <= covered(found) <= 97
+
+
+@pytest.mark.parametrize("spread", [0.05, 0.1, 0.2])
+def test_trainings_and_images_are_both_drawn(spread: float) -> None:
+    """Of one training of an architecture against three of another, of equal error."""
+    rng = np.random.default_rng(1)
+
+    def errors(trainings: int, hard: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        luck = spread * rng.normal(size=(trainings, 1)) + 0.8 * rng.normal(size=(trainings, 400))
+        return (hard + luck > 0.8).astype(float)
+
+    found = []
+    for _ in range(1000):
+        hard = rng.normal(size=400)
+        wrong = {"one": errors(1, hard), "three": errors(3, hard), "five": errors(5, hard)}
+        found.append(stats.trainings_contrast(wrong, {"one": 1.0, "three": -1.0}))
+    assert 93 <= covered(found) <= 97.5
+
+
+def test_folds_that_share_images_count_for_less() -> None:
+    """As Nadeau and Bengio: wider by what is tested of what is trained on; none of two folds."""
+    values = [3.0, 4.0, 5.0, 4.5, 3.5]
+    alone, shared = (stats.resampled_folds(values, 30, test) for test in (0, 50))
+    assert alone == pytest.approx(stats.t_interval(values))
+    wider = (shared.high - shared.mean) / (alone.high - alone.mean)
+    assert wider == pytest.approx(((1 / 5 + 50 / 30) / (1 / 5)) ** 0.5)
+    assert np.isnan(stats.resampled_folds(values[:2], 30, 50).low)
+
+
+def test_folds_of_one_set_cover_what_another_set_would_give() -> None:
+    """Of 100 images per class, 60 to train on and 25 to test: Student's t takes them for 5 sets."""
+    rng = np.random.default_rng(2)
+    found, naive = [], []
+    for _ in range(1000):
+        learned, tested = rng.normal(size=(2, 100))  # what an image is good for, 0 on average
+        orders = [rng.permutation(100) for _ in range(5)]
+        folds = [float(learned[o[:60]].mean() + tested[o[60:85]].mean()) for o in orders]
+        found.append(stats.resampled_folds(folds, 60, 25))
+        naive.append(stats.t_interval(folds))
+    assert 93 <= covered(found) <= 97
+    assert covered(naive) < 85
+
+
+def test_a_biased_bootstrap_is_corrected() -> None:
+    """The resamples' middle lies above the estimate, and the interval goes back below it."""
+    rng = np.random.default_rng(3)
+    drawn = rng.normal(51.9, 1.0, 10_000)
+    plain = np.percentile(drawn, [2.5, 97.5])
+    found = stats.bias_corrected(50.7, drawn)
+    assert found.mean == 50.7
+    assert found.low < plain[0] - 0.5
+    assert found.high < plain[1] - 0.5
+    same = stats.bias_corrected(51.9, drawn)
+    np.testing.assert_allclose(same[1:], plain, atol=0.1)
+
+
+def test_what_does_not_vary_has_no_interval() -> None:
+    assert np.isnan(stats.two_way(np.full((3, 4), 2.5)).low)
+    assert np.isnan(stats.summed(-2.3, [stats.Term(0.0, 1)]).high)

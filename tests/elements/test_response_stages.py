@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -38,7 +39,8 @@ def results(prepared_project: Project, tmp_path: Path, monkeypatch: pytest.Monke
         folder = tmp_path / "runs" / name
         folder.mkdir(parents=True)
         (folder / "run.json").write_text(json.dumps({"fingerprint": name, "seed": seed}))
-        (folder / "config.yaml").write_text("trainer: {accelerator: cpu}\n")
+        made = {"trainer": {"accelerator": "cpu"}, "model": dict(spec), "seed": seed}
+        (folder / "config.yaml").write_text(config.to_yaml(made))
         trained.save(
             Trained(net, torch.from_numpy(source.mean), IMAGE_SIZE, CROP, list(source.classes),
                     "bilinear"),
@@ -76,7 +78,11 @@ def test_figure_5(results: Path) -> None:
         expected = small[small["layer"] == layer]["relative"].mean()
         assert measures[f"translation/{layer}"] == pytest.approx(expected, abs=1e-4)
     assert f"translation, conv1: {measures['translation/conv1']:.3f}" in report
-    shifts = pd.read_csv(folder / "shifts.csv").set_index(["network", "kind", "layer"])
+    rows = pd.read_csv(folder / "shifts.csv").set_index(["network", "kind", "layer"])
+    shifts, before = rows[rows["trained"]], rows[~rows["trained"]]
+    # these networks are their own control, but for the classes' weights
+    np.testing.assert_allclose(shifts[["small", "whole"]], before[["small", "whole"]], atol=1e-4)
+    assert measures["translation/difference/beyond_control"] == pytest.approx(0, abs=1e-5)
     assert shifts.groupby(level=[0, 1, 2]).size().eq(10).all()
     for name in NETWORKS:
         moved = shifts.loc[(name, "translation", "fc7")]

@@ -54,7 +54,7 @@ def page(profile: str, entries: Sequence[Entry]) -> str:
 def tally(entries: Sequence[Entry]) -> str:
     """`5 reproduced, 1 contradicted`."""
     counts = Counter(each["verdict"] for each in entries)
-    return ", ".join(f"{counts[name]} {name}" for name in VERDICTS)
+    return ", ".join(f"{counts[name]} {name}" for name in VERDICTS if counts[name])
 
 
 def sentences(entries: Sequence[Entry]) -> Iterator[str]:

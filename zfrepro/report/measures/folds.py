@@ -97,7 +97,7 @@ def voc(results: Results) -> Measure:
     cited = _cited(Rival("voc2012", "table6", "mean", "yan_2012"), results)
     table = results.table("transfer/voc2012/average_precision.csv")
     mine = table[table["classifier"] == "softmax"].set_index("class")
-    value, low, high = (float(mine.loc["mean", column]) for column in ("ap", "low", "high"))
+    value, low, high = map(float, mine.loc[["mean"], ["ap", "low", "high"]].to_numpy()[0])
     ends = Interval(cited - value, cited - high, cited - low)
     scores = results.file("transfer/voc2012/scores.parquet")
     images = len(pd.read_parquet(scores, columns=["path"]))
