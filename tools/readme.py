@@ -1,5 +1,8 @@
 """`python -m tools.readme`: fills tables of README.md and docs/results.md from results.
 
+Also keeps the report's numbers and verdicts in docs/reference/, by which `python -m zfrepro.report
+check` tells another machine whether it has reproduced them.
+
 A table stands between `<!-- NAME -->` and `<!-- /NAME -->`; NAME is one of `BLOCKS`. A block whose
 results are not there stays as it is.
 """
@@ -18,6 +21,7 @@ import pandas as pd
 from zfrepro.claims import text as claims_text
 from zfrepro.files import atomic_write
 from zfrepro.render.tables import markdown
+from zfrepro.report.compare import CLAIMS, NUMBERS, SUMMARY
 from zfrepro.report.networks import TOP1, TOP5, TRAIN, readable
 
 OF_TIME, OF_MEMORY = ("overhead", "overlap"), ("memory",)  # the other ratios are of speed
@@ -161,6 +165,11 @@ def main() -> None:
         atomic_write(
             PROJECT / page, fill(text, {n: blocks[n] for n in named(text) & blocks.keys()})
         )
+
+    for name in (NUMBERS, CLAIMS, SUMMARY):
+        made = PROJECT / "results" / "report" / name
+        if made.is_file():
+            atomic_write(PROJECT / "docs" / "reference" / name, made.read_text(encoding="utf-8"))
 
 
 def named(text: str) -> set[str]:

@@ -132,3 +132,23 @@ def test_show_prints_verdicts_and_where_the_page_is(
     nothing = command.show(tmp_path)
     assert "no claim is judged yet: `dvc repro claims`" in nothing
     assert "`dvc repro report`" in nothing
+
+
+def test_a_machine_checks_itself_against_the_project(
+    studies: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results, reference = studies[0] / "results", tmp_path / "reference"
+    shutil.copytree(results / "report", reference)
+    monkeypatch.setattr(command, "REFERENCE", reference)
+    said, agrees = command.check(results)
+    assert agrees
+    assert "is reproduced here: 0 of " in said
+    for state, verdict in ((False, "opposite"), (True, "inconclusive")):
+        text = (results / "report" / "claims.json").read_text()
+        turned = text.replace('"verdict": "reproduced"', f'"verdict": "{verdict}"')
+        (reference / "claims.json").write_text(turned)
+        assert command.check(results)[1] is state
+    summary = json.loads((reference / "summary.json").read_text())
+    (reference / "summary.json").write_text(json.dumps(summary | {"profile": "paper"}))
+    with pytest.raises(ValueError, match="only the same study can be checked"):
+        command.check(results)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from math import ceil, log
 from typing import Any
 
 import pandas as pd
 
 from zfrepro.claims.rules import SIGNS, VERDICTS
 from zfrepro.render.tables import markdown
+
+MOST = 100  # times as many: beyond it is no plan
 
 Entry = Mapping[str, Any]  # a claim of claims.json
 
@@ -67,16 +70,40 @@ def sentences(entries: Sequence[Entry]) -> Iterator[str]:
         yield (
             f"* **{each['claim']}** ({place(each)}, section {each['section']}): "
             f"{each['verdict']}. The paper: {each['paper']}; {found}.\n"
-            f"  *Measure:* {each['measure']}. *Rule:* {each['rule']}.\n"
+            f"  *Measure:* {each['measure']}. *Rule:* {each['rule']}. {power(each)}".rstrip()
+            + "\n"
         )
 
 
 def effect(each: Entry) -> str:
-    """`+1.2 [+0.3, +2.1] points`; empty where there is none."""
+    """`+1.2 [+0.3, +2.1] points`, of a ratio without signs; empty where there is none."""
     if each["effect"] is None:
         return ""
-    ends = "" if each["low"] is None else f" [{each['low']:+.3g}, {each['high']:+.3g}]"
-    return f"{each['effect']:+.3g}{ends} {each['unit']}"
+    sign = "" if each.get("ratio") else "+"
+    ends = "" if each["low"] is None else f" [{each['low']:{sign}.3g}, {each['high']:{sign}.3g}]"
+    return f"{each['effect']:{sign}.3g}{ends} {each['unit']}".rstrip()
+
+
+def power(each: Entry) -> str:
+    """The smallest effect that so wide an interval can show, and what would decide an open claim.
+
+    An interval narrows with the root of what it is over: of n, where it is w wide and the effect d
+    from the margin, n (w / 2 d)^2 would decide if the effect stayed as it is.
+    """
+    if each["effect"] is None or each["low"] is None:
+        return ""
+    if each.get("ratio"):
+        reach = (each["high"] / each["low"]) ** 0.5
+        said = f"The smallest ratio that this could have told from 1: {reach:.3g}"
+        off, half = log(each["effect"] / each["margin"]), log(reach)
+    else:
+        half = (each["high"] - each["low"]) / 2
+        said = f"The smallest effect that this could have shown: {half:.3g} {each['unit']}"
+        off = each["effect"] - each["margin"]
+    if each["verdict"] == "inconclusive" and abs(off) > half / MOST**0.5:
+        needed = ceil(each["count"] * (half / off) ** 2)
+        said += f"; about {needed:,} {each['resampled']} would decide it, if it stays as it is"
+    return f"{said}."
 
 
 def basis(each: Entry) -> str:
