@@ -62,14 +62,14 @@ class Measure:
     """A number, or one for each of several cases, that a claim may rest on.
 
     Args:
-        resampled: of what another draw is meant by the intervals: images, networks or folds.
+        resampled: of what another draw is meant by the intervals.
         count: how many of those there are.
         images: how many the effect is measured on; None where it is not on images.
         note: other measures of the same, and what else the reader should know.
     """
 
     parts: tuple[Part, ...]
-    resampled: Literal["images", "networks", "folds"]
+    resampled: Literal["images", "networks", "folds", "maps"]
     count: int
     networks: tuple[str, ...]
     images: int | None = None

@@ -41,6 +41,21 @@ def bootstrap(values: npt.ArrayLike, seed: int = 0) -> Interval:
     return percentiles(float(known.mean()), drawn)
 
 
+def bootstrap_difference(ours: npt.ArrayLike, theirs: npt.ArrayLike, seed: int = 0) -> Interval:
+    """Of the difference of the means of values (N,) and (M,), each drawn by itself."""
+    first, second = (np.asarray(each, dtype=np.float64) for each in (ours, theirs))
+    drawn = _counts(len(first), seed) @ first / len(first)
+    less = _counts(len(second), seed + 1) @ second / len(second)
+    return percentiles(float(first.mean() - second.mean()), drawn - less)
+
+
+def difference_of(ours: Interval, theirs: Interval) -> Interval:
+    """Of two independent means with about symmetric intervals: their half widths add in squares."""
+    halves = [(each.high - each.low) / 2 for each in (ours, theirs)]
+    mean, reach = ours.mean - theirs.mean, float(np.hypot(*halves))
+    return Interval(mean, mean - reach, mean + reach)
+
+
 def bootstrap_pairs(values: Values, seed: int = 0) -> Interval:
     """Of the mean of values (N, N), one for each pair of different images.
 

@@ -19,12 +19,12 @@ class Settings(OfNetwork):
 
 
 def passes(settings: Config, known: "Known") -> Iterator[Passes]:
-    """All images once, and the strongest of some maps projected."""
+    """All images once, and the strongest of some maps projected; again before its training."""
     from zfrepro.interp.top_activations import COUNT  # noqa: PLC0415  imports torch
 
     shown = COUNT * sum(settings["maps"].values())
-    yield Passes(settings["network"], known.sizes.split(settings["split"]))
-    yield Passes(settings["network"], PROJECTION * shown, list(settings["maps"]))
+    yield Passes(settings["network"], 2 * known.sizes.split(settings["split"]))
+    yield Passes(settings["network"], 2 * PROJECTION * shown, list(settings["maps"]))
 
 
 ELEMENT = Element(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from zfrepro.interp.deconv import Deconvnet, Picks, Projections
+from zfrepro.interp.top_activations import COUNT
 
 Ints = npt.NDArray[np.int64]
 
@@ -109,3 +110,30 @@ def windows_of(pictures: npt.NDArray[np.float32], windows: Projections) -> npt.N
         down, right = max(-top, 0), max(-left, 0)
         out[down : down + source.shape[0], right : right + source.shape[1]] = source
     return cut
+
+
+def purity(table: pd.DataFrame, labels: Ints, layer: str) -> npt.NDArray[np.float64]:
+    """Of each map (M,) that fires for as many images as are kept: the share of its commonest class.
+
+    Args:
+        table: the strongest activations, of `top_activations.collect`.
+        labels: of all images, (N,).
+    """
+    rows = table[table["layer"] == layer]
+    classes = pd.Series(labels[rows["image"].to_numpy()], index=rows["map"].to_numpy())
+    by_map = [each.value_counts() for _, each in classes.groupby(level=0) if len(each) == COUNT]
+    return np.array([each.iloc[0] / COUNT for each in by_map], dtype=np.float64)
+
+
+def likeness(windows: npt.NDArray[np.float32]) -> float:
+    """How alike pictures (n, h, w, C) are: the mean correlation of two of them.
+
+    Of the pixels that all have: NaN counts in none. NaN where one is constant, or there is one.
+    """
+    flat = windows.reshape(len(windows), -1).astype(np.float64)
+    known = flat[:, ~np.isnan(flat).any(0)]
+    if len(known) < 2 or known.shape[1] < 2:
+        return float("nan")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found: npt.NDArray[np.float64] = np.atleast_2d(np.corrcoef(known))
+    return float(found[np.triu_indices(len(known), 1)].mean())

@@ -1,16 +1,29 @@
 """Figure 2 with the study's network.
 
 Draws <layer>.{png,pdf}, for the first layer its filters too; and writes
-results/features/<network>.parquet, the nine strongest images of every map of every layer.
+results/features/<network>.parquet, the nine strongest images of every map of every layer. Table:
+likeness, of each map shown.
 """
 
-from zfrepro import files
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from zfrepro import files, stats
 from zfrepro.config import Config
-from zfrepro.elements.context import Context
+from zfrepro.elements.context import Context, Ints
 from zfrepro.elements.features import measure, plot
+from zfrepro.elements.features.measure import Panel
+from zfrepro.interp import top_activations
 from zfrepro.interp.chain import ChainError
 from zfrepro.interp.deconv import Deconvnet
-from zfrepro.outcome import Outcome
+from zfrepro.outcome import Control, Found, Measure, Outcome, UntestedError, only
+from zfrepro.training.trained import Trained
+
+BATCH = 64
+UNTRAINED = "the same network before its training"
+
+Floats = npt.NDArray[np.float64]
 
 
 def run(context: Context) -> Outcome:
@@ -24,16 +37,93 @@ def run(context: Context) -> Outcome:
     with files.atomic_path(context.results.folder / "features" / f"{name}.parquet") as path:
         paths = context.split.paths_of(table["image"].to_numpy())
         table.assign(path=paths).to_parquet(path, index=False)
+    untrained = context.untrained(name)
+    blank = Deconvnet(untrained.net)
+    before = top_activations_of(context, blank, untrained)
     read, show = context.reader(network), context.pictures(network)
+    rows = []
     for layer, count in settings["maps"].items():
         maps = measure.choose_maps(table, layer, count, settings["seed"])
         found = measure.panels(deconvnet, table, layer, maps, read, show)
         title = f"{name}, {layer}: strongest {settings['split']} images of each map"
         plot.draw(found, context.folder / layer, title, labels=settings["labels"])
+        others = measure.choose_maps(before, layer, count, settings["seed"])
+        control = measure.panels(blank, before, layer, others, read, show)
+        rows += [likeness_of(each, trained=True) for each in found]
+        rows += [likeness_of(each, trained=False) for each in control]
     first = deconvnet.chain.layers[0]
     weights = network.net.state_dict()[f"{first}.weight"].cpu().numpy()
     plot.draw_filters(weights, context.folder / f"{first}_filters", f"{name}, filters of {first}")
-    return Outcome(text=report(settings))
+    likeness = pd.DataFrame(rows)
+    labels = context.split.labels
+    return Outcome(
+        {
+            "variation": variation(likeness, name),
+            **purities(table, before, labels, list(settings["maps"]), name),
+        },
+        {"likeness": likeness},
+        report(settings),
+    )
+
+
+def top_activations_of(context: Context, deconvnet: Deconvnet, network: Trained) -> pd.DataFrame:
+    """The strongest activations of a network that no run has trained."""
+    read, numbers = context.reader(network), np.arange(len(context.split))
+    parts = np.array_split(numbers, max(len(numbers) // BATCH, 1))
+    batches = ((part, read(part)) for part in parts)
+    layers = list(context.settings["maps"])
+    return top_activations.to_table(top_activations.strongest(deconvnet.chain, layers, batches))
+
+
+def likeness_of(panel: Panel, *, trained: bool) -> dict[str, object]:
+    """How alike a map's projections are, and the patches that they are of."""
+    return {
+        "layer": panel.layer,
+        "map": panel.map,
+        "trained": trained,
+        "projections": measure.likeness(panel.projections),
+        "patches": measure.likeness(panel.patches),
+    }
+
+
+def variation(likeness: pd.DataFrame, network: str) -> Measure:
+    """How much more alike a map's projections are than the patches, over the maps shown."""
+    known = likeness.dropna()
+    more = (known["projections"] - known["patches"]).to_numpy(np.float64)
+    return against_untrained(more[known["trained"]], more[~known["trained"]], network)
+
+
+def purities(
+    table: pd.DataFrame, before: pd.DataFrame, labels: Ints, layers: list[str], network: str
+) -> dict[str, Found]:
+    """By layer the mean share of a map's nine images that are of one class; and how much larger it
+    is in the last layer than in the first.
+    """
+    trained, untrained = (
+        {layer: measure.purity(each, labels, layer) for layer in layers} for each in (table, before)
+    )
+    values: dict[str, Found] = {
+        f"purity/{layer}": stats.bootstrap(each) for layer, each in trained.items() if len(each)
+    }
+    ends = layers[0], layers[-1]
+    if not all(len(each[layer]) for each in (trained, untrained) for layer in ends):
+        return values | {"purity/deeper": UntestedError("a layer has no map with nine images")}
+    difference, alone = (
+        stats.bootstrap_difference(each[ends[1]], each[ends[0]]) for each in (trained, untrained)
+    )
+    beyond = stats.difference_of(difference, alone)
+    control = Control(UNTRAINED, alone, beyond)
+    maps = sum(len(trained[layer]) for layer in ends)
+    return values | {
+        "purity/deeper": Measure(only(difference), "maps", maps, (network,), control=control)
+    }
+
+
+def against_untrained(ours: Floats, theirs: Floats, network: str) -> Measure:
+    """The mean over maps, and over those of the network before its training."""
+    found, alone = stats.bootstrap(ours), stats.bootstrap(theirs)
+    control = Control(UNTRAINED, alone, stats.bootstrap_difference(ours, theirs))
+    return Measure(only(found), "maps", len(ours), (network,), control=control)
 
 
 def report(settings: Config) -> str:

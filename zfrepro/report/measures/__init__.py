@@ -19,6 +19,7 @@ MEASURES: Mapping[str, Callable[[Results], Measure]] = {
     "table2/six": partial(
         trainings.one_more, "zfnet_6_convnets_a_and_b", "zfnet_5_convnets_a", (*FIVE, WIDE)
     ),
+    "table3/parameters": partial(trainings.parameters, "tab3_no_fc67", "tab3_alexnet"),
     "table3/fc7": partial(trainings.ratio, against("tab3_no_fc7", "tab3_alexnet")),
     "table3/fc67": partial(trainings.ratio, against("tab3_no_fc67", "tab3_alexnet")),
     "table3/conv34": partial(trainings.ratio, against("tab3_no_conv34", "tab3_alexnet")),

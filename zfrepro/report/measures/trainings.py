@@ -84,6 +84,13 @@ def resized_ratio(weights: Weights, results: Results) -> Measure:
     return ratio(weights, results)
 
 
+def parameters(row: str, base: str, results: Results) -> Measure:
+    """The share of a network's parameters that a row of table 3 does without, in percent: exact."""
+    without, whole = (float(results.run(name)["parameters"]) for name in (row, base))
+    share = 100 * (1 - without / whole)
+    return Measure(only(Interval(share, share, share)), "networks", 2, (row, base))
+
+
 def overfitting(weights: Weights, results: Results) -> Measure:
     """A weighted sum of validation minus train errors: trainings alone are drawn anew."""
     gaps = {
