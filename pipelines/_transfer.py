@@ -129,13 +129,18 @@ class Classes(Target):
 
     def fold(self, images_per_class: int, number: int) -> Fold:
         seed = self._settings["seed"]
-        return draw(self.labels, images_per_class, self._protocol["tested"], number, seed)
+        return draw(
+            self.labels, images_per_class, self._protocol["tested"], number, seed,
+            self._protocol["folds"] if self._protocol["independent_folds"] else None,
+        )  # fmt: skip
 
     @cached_property
     def drawn(self) -> Config:
         """What decides the folds, and with the network's settings what is found for each."""
         keys = ("leave_out", "tested")
         protocol = {key: self._protocol[key] for key in keys}
+        if self._protocol["independent_folds"]:
+            protocol["independent"] = self._protocol["folds"]
         return {**protocol, "data": self.data, "seed": self._settings["seed"]}
 
     @cached_property

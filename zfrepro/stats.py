@@ -8,6 +8,7 @@ summed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import hypot
 from typing import NamedTuple
 
 import numpy as np
@@ -44,15 +45,16 @@ def bootstrap(values: npt.ArrayLike, seed: int = 0) -> Interval:
 def bootstrap_difference(ours: npt.ArrayLike, theirs: npt.ArrayLike, seed: int = 0) -> Interval:
     """Of the difference of the means of values (N,) and (M,), each drawn by itself."""
     first, second = (np.asarray(each, dtype=np.float64) for each in (ours, theirs))
-    drawn = _counts(len(first), seed) @ first / len(first)
-    less = _counts(len(second), seed + 1) @ second / len(second)
-    return percentiles(float(first.mean() - second.mean()), drawn - less)
+    drawn: Values = _counts(len(first), seed) @ first / len(first)
+    less: Values = _counts(len(second), seed + 1) @ second / len(second)
+    differences: Values = np.subtract(drawn, less)
+    return percentiles(float(first.mean()) - float(second.mean()), differences)
 
 
 def difference_of(ours: Interval, theirs: Interval) -> Interval:
     """Of two independent means with about symmetric intervals: their half widths add in squares."""
     halves = [(each.high - each.low) / 2 for each in (ours, theirs)]
-    mean, reach = ours.mean - theirs.mean, float(np.hypot(*halves))
+    mean, reach = ours.mean - theirs.mean, hypot(*halves)
     return Interval(mean, mean - reach, mean + reach)
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from zfrepro.elements.architecture import stage as architecture
 from zfrepro.elements.correspondence import stage as correspondence
 from zfrepro.elements.evolution.stage import SETTLED, order
+from zfrepro.elements.features import stage as features
 from zfrepro.elements.invariance import stage as invariance
 from zfrepro.elements.occlusion import stage as occlusion
 from zfrepro.outcome import MEASURES, Found, Measure, write_measures
@@ -39,6 +40,14 @@ def write_results(root: Path, sign: int) -> None:
 
 def figures(root: Path, sign: int) -> None:
     """The measures of each figure's stage, from tables as it makes them."""
+    means = np.array([0.2 * sign + each / 10 for each in NOISE * 8])
+    specific = {"conv1": 0.5 + np.array(NOISE * 8) / 20}
+    specific["conv5"] = specific["conv1"] + 0.2 * sign
+    blank = dict.fromkeys(specific, specific["conv1"])
+    write_measures(root / "figure2" / MEASURES, {
+        "variation": features.against_untrained(means, np.array(NOISE * 8) / 10, FIVE[0]),
+        "purity/deeper": features.deeper(specific, blank, ["conv1", "conv5"], FIVE[0]),
+    })  # fmt: skip
     slopes = [sign + each for each in NOISE]
     names = (SETTLED, "correlation before the end", "strongest image changed")
     settled = [
@@ -137,10 +146,19 @@ def errors(sign: int) -> dict[str, tuple[float, float]]:
     }
 
 
+def parameters(name: str, sign: int) -> int:
+    """Of the network without layers 6 and 7 as few, or as many, as its side of half asks for."""
+    return 500 - 200 * sign if name == "tab3_no_fc67" else 1000
+
+
 def networks(root: Path, sign: int) -> None:
     found = errors(sign)
     for seed, (name, (val, train)) in enumerate(found.items()):
-        split = {"data": {"splits": {"val": {"images": IMAGES}}}}
+        splits = {"train": {"images": 1281}, "val": {"images": IMAGES}}
+        split = {
+            "data": {"splits": splits, "classes": ["one"]},
+            "parameters": parameters(name, sign),
+        }
         _json(root / "runs" / name / "run.json", {"profile": PROFILE, "seed": seed, **split})
         write_predictions(root / "predictions" / name / "val_ten.parquet", val)
         write_predictions(root / "predictions" / name / "train_ten.parquet", train)
@@ -161,8 +179,9 @@ def write_predictions(path: Path, error: float, first: int = 0) -> None:
 def transfer(root: Path, sign: int) -> None:
     """The real sets, so that what the paper cites can be compared; JSON is YAML too."""
     settings = {
-        "network": "tab3_zfnet", "voc2012": {"test": ["val"]}, "caltech101": {"tested": 50},
-        "caltech256": {"tested": 25},
+        "network": "tab3_zfnet", "voc2012": {"test": ["val"]},
+        "caltech101": {"tested": 50, "independent_folds": False},
+        "caltech256": {"tested": 25, "independent_folds": False},
         "probe": {"images_per_class": {"caltech101": 30, "caltech256": 60}},
     }  # fmt: skip
     _json(root / "configs" / "transfer.yaml", settings)

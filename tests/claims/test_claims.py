@@ -138,7 +138,7 @@ def test_a_missing_file_is_named(results: Path, missing: str, untested: str) -> 
 
 def spoil(path: Path, column: str, value: float) -> None:
     table = pd.read_csv(path)
-    table.loc[3, column] = value
+    table.loc[13, column] = value  # of Caltech-256, 15 images per class
     table.to_csv(path, index=False)
 
 

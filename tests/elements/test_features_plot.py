@@ -95,3 +95,27 @@ def test_figures_are_written(deconvnet: Deconvnet, table: pd.DataFrame, tmp_path
     with Image.open(tmp_path / "layer.png") as picture:
         assert min(picture.size) > 500
         assert len(picture.convert("L").getcolors() or range(256)) > 50
+
+
+def test_likeness_is_the_mean_correlation_of_two_of_them() -> None:
+    rng = np.random.default_rng(0)
+    pictures = rng.normal(size=(4, 6, 5, 3)).astype(np.float32)
+    pairs = [
+        np.corrcoef(pictures[i].ravel(), pictures[j].ravel())[0, 1]
+        for i in range(4) for j in range(i)
+    ]  # fmt: skip
+    assert features.likeness(pictures) == pytest.approx(np.mean(pairs), abs=1e-6)
+    cut = pictures.copy()
+    cut[1, :2] = np.nan  # beyond the edge: of no picture do these rows count
+    assert features.likeness(cut) == pytest.approx(features.likeness(pictures[:, 2:]), abs=1e-6)
+    assert features.likeness(np.stack([pictures[0]] * 9)) == pytest.approx(1)
+    assert np.isnan(features.likeness(pictures[:1]))
+
+
+def test_purity_is_the_share_of_the_commonest_class() -> None:
+    images = np.arange(18)
+    rows = pd.DataFrame({"layer": "conv1", "map": images // 9, "image": images})
+    rare = pd.DataFrame({"layer": "conv1", "map": 2, "image": images[:4]})
+    labels = np.array([1] * 9 + [0, 1, 2] * 3)
+    found = features.purity(pd.concat([rows, rare]), labels, "conv1")
+    assert found.tolist() == pytest.approx([1, 1 / 3])

@@ -9,6 +9,7 @@ from zfrepro.transfer.protocol import (
     ProtocolError,
     draw,
     mean_class_accuracy,
+    proportionate,
     table,
 )
 
@@ -89,3 +90,20 @@ def test_the_stored_splits_have_a_line_an_image(labels: Labels) -> None:
     assert found["path"].tolist() == ["d.jpg", "a.jpg", "b.jpg"]
     assert set(found["fold"]) == {2}
     assert set(found["seed"]) == {5}
+
+
+def test_folds_of_a_rendered_set_share_no_image() -> None:
+    labels = Labels.of(np.repeat([0, 1], 50), ["cat", "dog"])
+    folds = [draw(labels, 4, 5, number, seed=1, independent=5) for number in range(5)]
+    used = [set(fold.train.tolist()) | set(fold.test.tolist()) for fold in folds]
+    assert sum(map(len, used)) == len(set.union(*used)) == 5 * 2 * 9
+    more = draw(labels, 5, 5, 3, seed=1, independent=5)
+    assert set(folds[3].train.tolist()) < set(more.train.tolist())
+    with pytest.raises(ProtocolError, match="class cat has 10 images: with 10 per class"):
+        draw(labels, 10, 5, 0, seed=1, independent=5)
+
+
+def test_few_images_are_few_beside_those_of_the_source() -> None:
+    assert [proportionate(count, 150) for count in (15, 30, 45, 60)] == [2, 4, 5, 7]
+    assert proportionate(15, 1281.167) == 15
+    assert proportionate(1, 12) == 1

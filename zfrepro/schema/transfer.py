@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zfrepro.elements.settings import LAYER, LAYERS
-from zfrepro.keys import SEED, key, section
+from zfrepro.keys import SEED, flag, key, section
 
 COUNT: dict[str, Any] = {"least": 1, "most": 100_000}
 STRENGTH: dict[str, Any] = {"above": 0, "most": 10**9}
@@ -31,6 +31,9 @@ class Caltech:
     images_per_class: list[int] = key("to train on", **COUNT)
     tested: int = key("of the other images of a class, up to so many", **COUNT)
     folds: int = key("draws of the training images", least=1, most=1000)
+    independent_folds: Any = flag(
+        "each fold has images of its own, as a rendered set has as many as one wants", default=False
+    )
     leave_out: list[str] = key("class ids")
     scratch: FromScratch = section("the net from random weights", FromScratch)
 

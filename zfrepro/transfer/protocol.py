@@ -2,7 +2,8 @@
 
 Of every class as many images as the protocol says train, and of its other images up to so many are
 tested; the accuracy is the mean of the classes' accuracies, so that large classes count no more
-than small ones. All is repeated over folds, each drawn anew.
+than small ones. All is repeated over folds, each drawn anew from the same images; or, of a rendered
+set, from images of its own, so that folds are as independent as two renderings of the set.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+
+IMAGENET_PER_CLASS = 1_281_167 / 1000
 
 Ints = npt.NDArray[np.int64]
 Signs = npt.NDArray[np.int8]
@@ -66,12 +69,18 @@ class Labels:
         return np.where(shown, 1, -1).astype(np.int8)
 
 
-def draw(labels: Labels, images_per_class: int, tested: int, number: int, seed: int) -> Fold:
+def draw(
+    labels: Labels, images_per_class: int, tested: int, number: int, seed: int,
+    independent: int | None = None,
+) -> Fold:  # fmt: skip
     """Fold `number` (from 0) with so many images per class to train on, and up to `tested` to test.
 
     A class' images are put in an order that (seed, number, class) decides; the first train and
     those that follow are tested. So the training images of fewer a class are among those of more,
     and a class that is left out changes no other.
+
+    Args:
+        independent: how many folds have images of their own: so many equal parts of each class.
 
     Raises:
         ProtocolError: a class has no image left to test.
@@ -79,6 +88,10 @@ def draw(labels: Labels, images_per_class: int, tested: int, number: int, seed: 
     train, test = [], []
     for label, name in enumerate(labels.ids):
         images = np.flatnonzero(labels.of_images == label)
+        if independent is not None:
+            part = len(images) // independent
+            own = np.random.default_rng([seed, *name.encode()]).permutation(images)
+            images = own[number * part : (number + 1) * part]
         if len(images) <= images_per_class:
             raise ProtocolError(
                 f"class {name} has {len(images)} images: with {images_per_class} per class to "
@@ -109,3 +122,11 @@ def table(folds: Iterable[Fold], paths: Sequence[str]) -> pd.DataFrame:
         for role, images in (("train", fold.train), ("test", fold.test))
     ]  # fmt: skip
     return pd.concat(parts, ignore_index=True)
+
+
+def proportionate(count: int, source_per_class: float) -> int:
+    """As many images per class, of a source with so many, as `count` are of ImageNet's 1,281.
+
+    The paper's few images are few beside those that its network was trained on.
+    """
+    return max(round(count * source_per_class / IMAGENET_PER_CLASS), 1)

@@ -5,6 +5,8 @@ results/features/<network>.parquet, the nine strongest images of every map of ev
 likeness, of each map shown.
 """
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -105,18 +107,23 @@ def purities(
     values: dict[str, Found] = {
         f"purity/{layer}": stats.bootstrap(each) for layer, each in trained.items() if len(each)
     }
-    ends = layers[0], layers[-1]
-    if not all(len(each[layer]) for each in (trained, untrained) for layer in ends):
-        return values | {"purity/deeper": UntestedError("a layer has no map with nine images")}
-    difference, alone = (
-        stats.bootstrap_difference(each[ends[1]], each[ends[0]]) for each in (trained, untrained)
+    return values | {"purity/deeper": deeper(trained, untrained, layers, network)}
+
+
+def deeper(
+    trained: Mapping[str, Floats], untrained: Mapping[str, Floats], layers: Sequence[str],
+    network: str,
+) -> Measure | UntestedError:  # fmt: skip
+    """How much purer the last layer's maps are than the first's, of which each has values (M,)."""
+    first, last = layers[0], layers[-1]
+    if not all(len(each[layer]) for each in (trained, untrained) for layer in (first, last)):
+        return UntestedError("a layer has no map with nine images")
+    ours, alone = (
+        stats.bootstrap_difference(each[last], each[first]) for each in (trained, untrained)
     )
-    beyond = stats.difference_of(difference, alone)
-    control = Control(UNTRAINED, alone, beyond)
-    maps = sum(len(trained[layer]) for layer in ends)
-    return values | {
-        "purity/deeper": Measure(only(difference), "maps", maps, (network,), control=control)
-    }
+    control = Control(UNTRAINED, alone, stats.difference_of(ours, alone))
+    maps = len(trained[first]) + len(trained[last])
+    return Measure(only(ours), "maps", maps, (network,), control=control)
 
 
 def against_untrained(ours: Floats, theirs: Floats, network: str) -> Measure:

@@ -6,7 +6,7 @@ those of Nadeau and Bengio (`stats.resampled_folds`), and of fewer than three fo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,26 +19,35 @@ from zfrepro.report.measures.given import given
 from zfrepro.report.transfer import ARMS
 from zfrepro.results import Results
 from zfrepro.stats import Interval
+from zfrepro.transfer.protocol import proportionate
 
 
 def gain(name: str, table: str, results: Results) -> Measure:
-    """Pretrained minus scratch on the folds of the latter, for each number of training images."""
+    """Pretrained minus scratch on the folds of the latter, for each number of training images.
+
+    The numbers that decide are those that are as few beside the source's images per class as the
+    paper's are beside ImageNet's; the others stand in the note.
+    """
     folds = results.table(f"transfer/{name}/folds.csv").set_index(["images_per_class", "fold"])
     scratch, pretrained = (folds.loc[folds["arm"] == arm, "accuracy"] for arm in ARMS)
     gains = pretrained.reindex(scratch.index) - scratch
     counts = gains.index.get_level_values("images_per_class")
     by_count = {int(count): list(gains[counts == count]) for count in counts.unique()}
-    expected = _paper_gains(table)
+    expected = _proportionate(_paper_gains(table), results)
+    deciding = {count: by_count[count] for count in sorted(expected.keys() & by_count.keys())}
+    if not deciding:
+        raise UntestedError(f"no fold of {name} has {' or '.join(map(str, expected))} per class")
     parts = tuple(
         Part(
             f"{count} images per class",
             over_folds(values, name, count, results),
-            over_folds(values, name, count, results, 1 - 0.05 / len(by_count)),
-            expected.get(count),
+            over_folds(values, name, count, results, 1 - 0.05 / len(deciding)),
+            expected[count],
         )
-        for count, values in by_count.items()
+        for count, values in deciding.items()
     )
-    note = "; ".join(f"{part.name} {part.interval}" for part in parts)
+    every = {n: over_folds(values, name, n, results) for n, values in sorted(by_count.items())}
+    note = "per class " + "; ".join(f"{n}: {interval}" for n, interval in every.items())
     if missing := sorted(expected.keys() - by_count.keys()):
         note += f"; not measured here: {', '.join(map(str, missing))}"
     count = min((len(values) for values in by_count.values()), default=0)
@@ -52,6 +61,16 @@ def _paper_gains(table: str) -> dict[int, float]:
         int(name[4:]): given(table, "pretrained", name) - given(table, "scratch", name)
         for name in columns
     }
+
+
+def _proportionate(gains: Mapping[int, float], results: Results) -> dict[int, float]:
+    """The paper's gains by the numbers of training images that are as few beside our source's."""
+    data = results.run(*_networks(results))["data"]
+    per_class = data["splits"]["train"]["images"] / len(data["classes"])
+    found: dict[int, float] = {}
+    for count, gain_ in gains.items():
+        found.setdefault(proportionate(count, per_class), gain_)
+    return found
 
 
 def _accuracies(folds: pd.DataFrame, arm: str, count: int) -> list[float]:
@@ -136,8 +155,9 @@ def over_folds(
     values: Sequence[float], name: str, count: int, results: Results, level: float = 0.95
 ) -> Interval:
     """Of folds of a set with `count` training images per class, and as many tested as it says."""
-    tested = results.settings("transfer")[name]["tested"]
-    return stats.resampled_folds(values, train=count, test=tested, level=level)
+    protocol = results.settings("transfer")[name]
+    shared = 0 if protocol["independent_folds"] else protocol["tested"]
+    return stats.resampled_folds(values, train=count, test=shared, level=level)
 
 
 def _slope(values: npt.ArrayLike) -> float:
