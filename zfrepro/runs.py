@@ -8,7 +8,6 @@ import hashlib
 import json
 import platform
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -295,20 +294,12 @@ def _iso(seconds: float) -> str:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Ends the command with one line for what the user can mend; a bug keeps its traceback.
-
-    Ctrl-C while a file is written is no error, whatever torch makes of it.
-    """
+    """Ends the command with one line for what the user can mend; a bug keeps its traceback."""
     try:
         yield
     except (files.LockedError, OSError, ValueError, MemoryError) as error:
         sys.exit(f"error: {files.reason(error)}")
     except Exception as error:  # of libraries that take seconds to import
-        if isinstance(stop := _told_to_stop(error), KeyboardInterrupt):
-            print(processes.STOPPED, file=sys.stderr)
-            sys.exit(128 + signal.SIGINT)
-        if stop is not None:
-            raise stop from None
         from zfrepro.lightning import pl
         from zfrepro.training.module import DivergedError
 
@@ -316,11 +307,3 @@ def plain_errors() -> Iterator[None]:
         if not isinstance(error, DivergedError | misconfigured):
             raise
         sys.exit(f"error: {files.reason(error)}")
-
-
-def _told_to_stop(error: BaseException) -> BaseException | None:
-    """The SystemExit or KeyboardInterrupt in whose handling an error came up, if one did."""
-    context = error.__context__
-    while context is not None and isinstance(context, Exception):
-        context = context.__context__
-    return context

@@ -121,7 +121,7 @@ def test_a_missing_set_says_how_to_make_it(tmp_path):
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"image_size": 3}'])
 def test_a_broken_manifest_is_named(tmp_path, content):
     (tmp_path / "manifest.json").write_text(content)
-    with pytest.raises(StoreError, match=r"manifest\.json is no manifest"):
+    with pytest.raises(StoreError, match=r"manifest\.json is not a manifest"):
         PreparedSet.open(tmp_path)
 
 

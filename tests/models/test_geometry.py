@@ -112,7 +112,7 @@ def test_a_crop_too_small_names_layer_size_and_remedy(layers, least):
         ({"conv2": {"then": ["relu", "relu"]}}, r"conv2\.then: a word stands twice"),
         ({"fc6": {"then": ["pool"]}}, r"fc6\.then: 'pool' is none of relu, drop"),
         ({"conv2": {"groups": 3}}, r"conv2\.groups: 3 groups do not divide 8 maps coming in"),
-        ({"conv2": {"maps": 8.5}}, r"conv2\.maps: 8\.5 is no whole number of at least 1"),
+        ({"conv2": {"maps": 8.5}}, r"conv2\.maps: 8\.5 is not a whole number of at least 1"),
         ({"fc7": {"units": "classes"}}, r"fc7\.units: the last layer, and no other"),
         ({"fc8": {"units": 10}}, r"fc8\.units: the last layer, and no other"),
     ],

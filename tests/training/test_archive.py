@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import signal
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -74,3 +75,14 @@ def test_a_full_disk_is_named(tmp_path: Path) -> None:
         reason(OSError(errno.ENOENT, os.strerror(errno.ENOENT), "x"))
         == "x: No such file or directory"
     )
+
+
+def test_signals_wait_until_a_file_is_written(tmp_path: Path) -> None:
+    """torch makes another error of what a handler raises, or ends the process."""
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), archive.undisturbed():
+        archive.save({"weights": torch.ones(3)}, tmp_path / "first.pt")
+        os.kill(os.getpid(), signal.SIGINT)
+        archive.save({"weights": torch.ones(3)}, tmp_path / "second.pt")
+    assert archive.read(tmp_path / "second.pt")["weights"].tolist() == [1, 1, 1]
+    assert signal.getsignal(signal.SIGINT) is before

@@ -59,7 +59,7 @@ class PreparedSet:
                 raise StoreError(f"{path.parent} is empty: this profile has no such set") from error
             raise StoreError(f"{path} is not there: `dvc repro prepare` makes it") from error
         except (ValueError, KeyError, TypeError) as error:  # no JSON or no text, or another one's
-            raise StoreError(f"{path} is no manifest of a prepared set ({error})") from error
+            raise StoreError(f"{path} is not a manifest of a prepared set ({error})") from error
         if manifest.get("seal") != seal(manifest):
             what = f"{path} is damaged, or of another version"
             raise StoreError(f"{what}: {_remedy(manifest)}")
@@ -267,7 +267,7 @@ def _map(path: Path, manifest: dict[str, Any]) -> NDArray[Any]:
     except StoreError:
         raise
     except Exception as error:  # a damaged header makes NumPy raise almost anything
-        raise _unfit(path, f"is no whole array ({error})", manifest) from error
+        raise _unfit(path, f"is not a whole array ({error})", manifest) from error
     return mapped
 
 

@@ -313,7 +313,9 @@ def _check_keys(
 
 def _positive(where: str, key: str, value: Any, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"model.{where}.{key}: {value!r} is no whole number of at least {least}")
+        raise ValueError(
+            f"model.{where}.{key}: {value!r} is not a whole number of at least {least}"
+        )
     return value
 
 

@@ -3,9 +3,12 @@
 import os
 import pickle
 import re
+import signal
 import sys
+import threading
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +35,39 @@ def save(content: Mapping[str, Any], path: Path) -> None:
     """
     with named(path), path.open("wb") as file:
         try:
-            torch.save(_plain(content), file)
+            with undisturbed():
+                torch.save(_plain(content), file)
         except RuntimeError as error:  # what torch makes of an error of the file
             raise error.__context__ if isinstance(error.__context__, OSError) else error from None
         file.flush()
         os.fsync(file.fileno())
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait until the end.
+
+    torch writes from C++, where what Python's handler raises becomes another error, or ends the
+    process at once.
+    """
+    if threading.current_thread() is not threading.main_thread():  # which alone runs handlers
+        yield
+        return
+    came: list[int] = []
+    before = {
+        number: handler
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if (handler := signal.getsignal(number)) is not None
+    }
+    for number in before:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        signal.raise_signal(came[0])
 
 
 def read(path: Path, *, mmap: bool = False) -> dict[str, Any]:
