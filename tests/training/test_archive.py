@@ -80,9 +80,14 @@ def test_a_full_disk_is_named(tmp_path: Path) -> None:
 def test_signals_wait_until_a_file_is_written(tmp_path: Path) -> None:
     """torch makes another error of what a handler raises, or ends the process."""
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt), archive.undisturbed():
-        archive.save({"weights": torch.ones(3)}, tmp_path / "first.pt")
-        os.kill(os.getpid(), signal.SIGINT)
-        archive.save({"weights": torch.ones(3)}, tmp_path / "second.pt")
-    assert archive.read(tmp_path / "second.pt")["weights"].tolist() == [1, 1, 1]
+    path = tmp_path / "weights.pt"
+
+    def write() -> None:
+        with archive.undisturbed():
+            os.kill(os.getpid(), signal.SIGINT)
+            archive.save({"weights": torch.ones(3)}, path)
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert archive.read(path)["weights"].tolist() == [1, 1, 1]
     assert signal.getsignal(signal.SIGINT) is before
