@@ -332,7 +332,7 @@ class Session:
                 self._works[key] = known = Work(what)
                 self._worker.submit(_run, known, make)
         if known.failure:
-            del self._works[key]  # the next question tries again
+            self._works.pop(key, None)  # the next question tries again; another may have come first
             raise ValueError(known.failure)
         if not known.finished:
             raise StillMaking(known)

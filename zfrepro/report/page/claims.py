@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import log
 from typing import Any
 
 from zfrepro.claims.rules import SIGNS
@@ -24,6 +25,7 @@ class Drawing:
     high: float | None
     paper: float | None
     margin: float | None
+    other: float | None = None  # margin, of a little difference
 
 
 def claims(results: Results) -> list[Claim]:
@@ -59,6 +61,8 @@ def drawing(claim: Claim) -> Drawing | None:
     values = {name: claim.get(name) for name in names}
     if values["effect"] is None:
         return None
+    if claim.get("ratio"):  # no effect is 1, and twice is as far from it as half
+        values = {name: value and log(value) for name, value in values.items()}
     furthest = max(abs(value) for value in values.values() if value is not None) * ENDS or 1.0
     places = {
         name: None if value is None else round(HALF * (1 + value / furthest), 1)
@@ -67,7 +71,8 @@ def drawing(claim: Claim) -> Drawing | None:
     margin = places["margin"] if values["margin"] else None
     effect = places["effect"]
     assert effect is not None  # noqa: S101  its value is a number
-    return Drawing(effect, places["low"], places["high"], places["paper_effect"], margin)
+    other = 2 * HALF - margin if margin is not None and claim.get("side") == "little" else None
+    return Drawing(effect, places["low"], places["high"], places["paper_effect"], margin, other)
 
 
 def recipe_id(claim: Claim) -> str:
