@@ -1,5 +1,6 @@
 """Networks read as chains: what is in them, what their units see, and what is refused."""
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models import alexnet, resnet18
 
+from tests.interp.networks import images, zf_like
 from zfrepro import config
 from zfrepro.interp.chain import Chain, ChainError
 from zfrepro.interp.deconv import Deconvnet
@@ -180,3 +182,34 @@ def test_hooks_are_refused_and_nothing_is_run(layer: str) -> None:
     net.get_submodule(layer).register_forward_pre_hook(lambda *_: None)
     with pytest.raises(ChainError, match="remove it first"):
         Chain(net)
+
+
+def test_a_network_runs_while_another_is_read() -> None:
+    """torch.fx intercepts every module's call meanwhile, whichever thread makes it."""
+    running, other = zf_like(), zf_like()
+    chain, pixels = Chain(running), images(1)
+    expected = chain.activations(pixels, "conv5")
+    failures: list[str] = []
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.is_set():
+            try:
+                if not torch.equal(chain.activations(pixels, "conv5"), expected):
+                    failures.append("other numbers")
+            except Exception as error:
+                failures.append(repr(error))
+
+    def read() -> None:
+        for _ in range(40):
+            Chain(other)
+
+    threads = [threading.Thread(target=each) for each in (run, run, read, read)]
+    for each in threads:
+        each.start()
+    for each in threads[2:]:
+        each.join()
+    stop.set()
+    for each in threads[:2]:
+        each.join()
+    assert failures == []

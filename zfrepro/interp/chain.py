@@ -6,6 +6,7 @@ without hooks, so that the network stays as it was, whatever happens.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -132,8 +133,31 @@ def _pair(value: Any) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else (int(value[0]), int(value[1]))
 
 
+TRACING = threading.Lock()  # torch.fx changes nn.Module for all threads while it traces
+
+
 class _Tracer(fx.Tracer):
-    """Stops at modules without parts, torch's own or not."""
+    """Stops at modules without parts, torch's own or not; leaves other threads' networks alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = threading.get_ident()
+
+    def call_module(
+        self,
+        m: nn.Module,
+        forward: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        if threading.get_ident() != self._thread:
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        if threading.get_ident() != self._thread:
+            return attr_val
+        return super().getattr(attr, attr_val, parameter_proxy_cache)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         parts = any(True for _ in m.children())
@@ -143,7 +167,8 @@ class _Tracer(fx.Tracer):
 def _steps(net: nn.Module) -> Iterator[Step]:
     _check_hooks(net)
     try:
-        graph = _Tracer().trace(net)
+        with TRACING:
+            graph = _Tracer().trace(net)
     except Exception as error:
         raise ChainError(f"{type(net).__name__} cannot be read as a chain: {error}") from error
     nodes = [node for node in graph.nodes if not _is_size(node)]
