@@ -6,6 +6,7 @@ import pandas as pd
 
 from zfrepro import config, files
 from zfrepro.config import Config
+from zfrepro.outcome import MEASURES, write_measures
 from zfrepro.render import tables
 from zfrepro.report import figure9, transfer
 
@@ -131,10 +132,10 @@ def _write_figure(settings: Config) -> None:
         order = ["source", "arm", "images_per_class", "mean", "sd", "low", "high", "folds"]
         curves[order].to_csv(path, index=False, float_format="%.4g")
     measures = {
-        f"{line['arm']}/{line['images_per_class']:.0f}": round(line["mean"], 4)
+        f"{line['arm']}/{line['images_per_class']:.0f}": line["mean"]
         for line in found.to_dict("records")
     }
-    files.write_json(FIGURE / "measures.json", measures)
+    write_measures(FIGURE / MEASURES, measures)
     files.atomic_write(FIGURE / "report.md", _report(folds, found, tested["caltech256"]))
     files.write_json(FIGURE / "recipe.json", {"stage": "tables", **_of(settings, "caltech256")})
 

@@ -21,6 +21,7 @@ from zfrepro.data import excluded
 from zfrepro.data.overlap import Rule, collect, read, shared
 from zfrepro.data.store import ABSENT, PreparedSet, Split
 from zfrepro.fingerprint import fingerprint
+from zfrepro.outcome import MEASURES, write_measures
 from zfrepro.render import overlap as drawing
 from zfrepro.render.tables import markdown
 from zfrepro.results import Results
@@ -157,7 +158,7 @@ def report(
         for column in row
         if column != "set" and pd.notna(row[column])
     }
-    files.write_json(FIGURES / "measures.json", measures)
+    write_measures(FIGURES / MEASURES, measures)
     files.atomic_write(FIGURES / "pairs.csv", pairs.to_csv(index=False))
     named = summary.convert_dtypes().rename(columns=lambda name: name.replace("_", " "))
     shown = markdown(named) if len(summary) else "This profile has no transfer sets.\n"

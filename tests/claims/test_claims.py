@@ -447,3 +447,28 @@ def test_the_forest_plot_has_the_papers_side_on_the_right(borne_out: Path, tmp_p
     untested = {**entries[0], "verdict": "not tested", "effect": None, "paper_effect": None}
     forest.draw([untested, *entries[:3]], tmp_path / "claims.png", "four claims")
     assert (tmp_path / "claims.png").stat().st_size > 10_000
+
+
+def entry(side: str, effect: float, low: float, high: float, **more: object) -> dict[str, object]:
+    return {
+        "side": side, "margin": 0.0, "ratio": False, "effect": effect, "low": low, "high": high,
+        "verdict": "inconclusive", "unit": "points", "count": 10, "resampled": "networks", **more,
+    }  # fmt: skip
+
+
+def test_what_would_decide_a_claim_is_counted_from_the_nearer_margin() -> None:
+    """An interval twice as wide as the effect is far needs four times as many."""
+    assert "shown: 2 points; about 40 networks" in claims_text.power(entry("above", 1, -1, 3))
+    little = entry("little", 0.75, 0.6, 0.9375, ratio=True, margin=1.25)
+    assert claims_text.power(little).startswith("The smallest ratio that this could have told")
+    # 0.8 is the margin: log(0.75 / 0.8) away, with a half width of log(1.25)
+    needed = 10 * (np.log(1.25) / np.log(0.75 / 0.8)) ** 2
+    assert f"about {np.ceil(needed):.0f} networks" in claims_text.power(little)
+    at = forest.positions({**little, "paper_effect": 1.05})
+    assert at["low"] == -1 < at["effect"] < 0 < at["high"] < at["paper_effect"]
+
+
+def test_nothing_more_would_decide_what_is_not_open_for_want_of_it() -> None:
+    """Measures that disagree stay open however narrow they are; an exact number shows anything."""
+    assert "would decide" not in claims_text.power(entry("above", -1.0, -1.5, -0.5))
+    assert claims_text.power(entry("above", 88.0, 88.0, 88.0, margin=50)) == ""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from math import log
 from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from zfrepro.claims.rules import Rule
 from zfrepro.claims.text import effect, place
 from zfrepro.files import atomic_path
 from zfrepro.render.style import DPI, plt
@@ -92,21 +92,12 @@ def _plot(axis: Axes, row: int, each: Entry) -> None:
 
 
 def positions(each: Entry) -> dict[str, float]:
-    """Where a row's numbers lie: the margin at 0, the claim's side above, the furthest 1 away.
-
-    Of a little difference the margin is that on the effect's own side of no effect; of a ratio its
-    logarithm counts.
-    """
-    scale = log if each.get("ratio") else float
+    """Where a row's numbers lie: the margin at 0, the claim's side above, the furthest 1 away."""
+    rule = Rule(each["side"], each["margin"], each["ratio"])
     names = ("effect", "low", "high", "paper_effect")
-    values = {name: scale(each[name]) for name in names if each[name] is not None}
-    margin = scale(each["margin"]) if each["margin"] else 0.0
-    if each["side"] == "above":
-        away = {name: value - margin for name, value in values.items()}
-    elif values["effect"] < 0:
-        away = {name: value + margin for name, value in values.items()}
-    else:
-        away = {name: margin - value for name, value in values.items()}
+    away = {
+        name: rule.inside(each[name], each["effect"]) for name in names if each[name] is not None
+    }
     furthest = max(map(abs, away.values())) or 1.0
     return {name: value / furthest for name, value in away.items()}
 

@@ -24,7 +24,8 @@ class Claim:
 
     Args:
         id, element, stage: its name; the figure or table, "figure5"; and the stage of `dvc.yaml`
-            whose rerun makes the number anew. Without them as the number says.
+            whose rerun makes the number anew; `load` takes them from the number unless they are
+            said.
         number: of `measures.json` that decides it: "figure7:difference", "tables:table3/fc67".
         paper: what the paper shows, with its numbers.
         unit: of the effect and the margin.
@@ -38,34 +39,22 @@ class Claim:
 
     number: str
     claim: str
-    id: str = ""
-    element: str = ""
+    id: str
+    element: str
+    stage: str
     section: str = ""
     measure: str = ""
     unit: str = ""
     paper: str = ""
-    stage: str = ""
     picture: str = ""
     side: Literal["above", "little"] = "above"
     margin: float = 0.0
     ratio: bool = False
     presupposes: str = ""
-    also: tuple[str, ...] = ()
+    also: Sequence[str] = ()
     inferred: bool = False
     why: str = ""
     each: str = ""
-
-    def __post_init__(self) -> None:
-        """What is not said follows from the number."""
-        figure = self.number.partition(":")[0]
-        shown = elements.exhibits().get(figure)
-        follows = {
-            "id": re.sub(r"\W+", "-", self.number), "element": figure,
-            "stage": shown.stage if shown else figure,
-        }  # fmt: skip
-        for name, value in follows.items():
-            if not getattr(self, name):
-                object.__setattr__(self, name, value)
 
     @property
     def rule(self) -> Rule:
@@ -122,7 +111,17 @@ def load(path: Path = CLAIMS) -> list[Claim]:
     """
     with path.open("rb") as file:
         entries = tomllib.load(file)["claim"]
-    return [Claim(**{**each, "also": tuple(each.get("also", ()))}) for each in entries]
+    return [Claim(**{**_follows(each["number"]), **each}) for each in entries]
+
+
+def _follows(number: str) -> dict[str, str]:
+    """What an entry says of itself unless it says otherwise, from its number."""
+    figure = number.partition(":")[0]
+    shown = elements.exhibits().get(figure)
+    return {
+        "id": re.sub(r"\W+", "-", number), "element": figure,
+        "stage": shown.stage if shown else figure,
+    }  # fmt: skip
 
 
 def judge_all(results: Results, profile: str) -> list[Judged]:

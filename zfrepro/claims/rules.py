@@ -67,6 +67,19 @@ class Rule:
         """On the other side of no effect."""
         return 1 / self.margin if self.ratio else -self.margin
 
+    def inside(self, value: float, effect: float) -> float:
+        """How far a value lies on the claim's side of the margin; of a ratio its logarithm counts.
+
+        Args:
+            effect: of a little difference the margin is that on its side of no effect.
+        """
+        scale = math.log if self.ratio else float
+        if self.side == "above":
+            return scale(value) - scale(self.margin)
+        if effect < self.nothing:
+            return scale(value) - scale(self.other_margin)
+        return scale(self.margin) - scale(value)
+
     def judge(self, found: Measure) -> Verdict:
         """By the intervals of all parts, and beyond the control where there is one.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from math import ceil, log
+from math import ceil, exp
 from typing import Any
 
 import pandas as pd
 
-from zfrepro.claims.rules import SIGNS, VERDICTS
+from zfrepro.claims.rules import SIGNS, VERDICTS, Rule
 from zfrepro.render.tables import markdown
 
 MOST = 100  # times as many: beyond it is no plan
@@ -88,19 +88,19 @@ def power(each: Entry) -> str:
     """The smallest effect that so wide an interval can show, and what would decide an open claim.
 
     An interval narrows with the root of what it is over: of n, where it is w wide and the effect d
-    from the margin, n (w / 2 d)^2 would decide if the effect stayed as it is.
+    from the margin, n (w / 2 d)^2 would decide if the effect stayed as it is. Nothing is said where
+    that is no more than there are: then it is not their number that leaves the claim open.
     """
-    if each["effect"] is None or each["low"] is None:
+    if each["effect"] is None or each["low"] in (None, each["high"]):
         return ""
-    if each.get("ratio"):
-        reach = (each["high"] / each["low"]) ** 0.5
-        said = f"The smallest ratio that this could have told from 1: {reach:.3g}"
-        off, half = log(each["effect"] / each["margin"]), log(reach)
+    rule = Rule(each["side"], each["margin"], each["ratio"])
+    low, high, off = (rule.inside(each[name], each["effect"]) for name in ("low", "high", "effect"))
+    half = abs(high - low) / 2
+    if each["ratio"]:
+        said = f"The smallest ratio that this could have told from 1: {exp(half):.3g}"
     else:
-        half = (each["high"] - each["low"]) / 2
         said = f"The smallest effect that this could have shown: {half:.3g} {each['unit']}"
-        off = each["effect"] - each["margin"]
-    if each["verdict"] == "inconclusive" and abs(off) > half / MOST**0.5:
+    if each["verdict"] == "inconclusive" and half / MOST**0.5 < abs(off) < half:
         needed = ceil(each["count"] * (half / off) ** 2)
         said += f"; about {needed:,} {each['resampled']} would decide it, if it stays as it is"
     return f"{said}."

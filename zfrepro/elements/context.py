@@ -137,13 +137,14 @@ class Context:
         """The strongest activations of a run's network over the split; kept, and found again.
 
         Args:
-            epoch: of the snapshot that the network has been put back to; None: it is as trained.
+            epoch: of the snapshot that the network has been put back to, 0 before its training;
+                None: it is as trained.
         """
         data, split = self.prepared.manifest["digest"], self.split.name
         parts = {"data": data, "split": split, "layers": list(layers), "epoch": epoch}
         mark = fingerprint(parts, [top_activations.__name__, "zfrepro.training.trained"])
         run = self.results.run(network)["fingerprint"]
-        what = f"{network}, {split}" + (f", epoch {epoch}" if epoch else "")
+        what = f"{network}, {split}" + ("" if epoch is None else f", epoch {epoch}")
         return top_activations.collect(
             deconvnet.chain, layers, len(self.split), self.reader(trained),
             config.CHECKPOINTS / run / f"strongest-{mark}", progress=what,

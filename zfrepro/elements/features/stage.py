@@ -16,13 +16,10 @@ from zfrepro.config import Config
 from zfrepro.elements.context import Context, Ints
 from zfrepro.elements.features import measure, plot
 from zfrepro.elements.features.measure import Panel
-from zfrepro.interp import top_activations
 from zfrepro.interp.chain import ChainError
 from zfrepro.interp.deconv import Deconvnet
 from zfrepro.outcome import Control, Found, Measure, Outcome, UntestedError, only
-from zfrepro.training.trained import Trained
 
-BATCH = 64
 UNTRAINED = "the same network before its training"
 
 Floats = npt.NDArray[np.float64]
@@ -41,7 +38,7 @@ def run(context: Context) -> Outcome:
         table.assign(path=paths).to_parquet(path, index=False)
     untrained = context.untrained(name)
     blank = Deconvnet(untrained.net)
-    before = top_activations_of(context, blank, untrained)
+    before = context.top_activations(name, untrained, blank, list(settings["maps"]), epoch=0)
     read, show = context.reader(network), context.pictures(network)
     rows = []
     for layer, count in settings["maps"].items():
@@ -66,15 +63,6 @@ def run(context: Context) -> Outcome:
         {"likeness": likeness},
         report(settings),
     )
-
-
-def top_activations_of(context: Context, deconvnet: Deconvnet, network: Trained) -> pd.DataFrame:
-    """The strongest activations of a network that no run has trained."""
-    read, numbers = context.reader(network), np.arange(len(context.split))
-    parts = np.array_split(numbers, max(len(numbers) // BATCH, 1))
-    batches = ((part, read(part)) for part in parts)
-    layers = list(context.settings["maps"])
-    return top_activations.to_table(top_activations.strongest(deconvnet.chain, layers, batches))
 
 
 def likeness_of(panel: Panel, *, trained: bool) -> dict[str, object]:
