@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from zfrepro import config, files, processes
 from zfrepro.config import Config, ConfigError
 from zfrepro.cores import cores, side_by_side
-from zfrepro.runs import Run, make, plain_errors, plan, summary, tell, train
+from zfrepro.runs import Run, plain_errors, plan, summary, tell, train
 from zfrepro.workers import worker_processes
 
 TOGETHER = ("none", "cores", "all")
@@ -27,7 +27,7 @@ def main() -> None:
         run = plan(_resolved(name))
         if others := _others(run):
             _side_by_side(name, others)
-        make(run)
+        train(run)
         if processes.is_first():  # the others may be ahead of the result that it writes
             files.link_tree(run.result, config.ROOT / "results" / "runs" / name)
             tell(summary(run))
@@ -70,7 +70,7 @@ def _side_by_side(name: str, others: Sequence[str]) -> None:
 
 def _train(name: str) -> None:
     try:
-        train(_resolved(name))
+        train(plan(_resolved(name)))
     except SystemExit as stop:  # a worker would go on with the next
         os._exit(int(stop.code or 0))
 

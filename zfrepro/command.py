@@ -10,7 +10,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
@@ -37,37 +37,33 @@ class JobError(RuntimeError):
     """One of the jobs of a `--multirun` failed; the message says which, and why."""
 
 
-def command(task: Task) -> Callable[[], None]:
-    """A command that composes its configuration from the command line and hands it to `task`.
+def run(task: Task) -> None:
+    """Hands `task` the configuration that the command line asks for; each in turn, of several.
 
     Hydra's own options (`--multirun`, `--cfg job`) work. An error of the configuration is one
     message that names what exists, not a traceback.
     """
-
-    def main() -> None:
-        words = sys.argv[1:]
-        os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of exiting
-        several = bool({"--multirun", "-m"} & {*words})
-        run = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
-        try:
-            _check_flags(words)
-            config.register()
-            sys.argv[1:] = words = config.literal(config.with_profile(words))
-            config.check_options(words, several=several)
-            if [word for word in words if word in SHOWN] == SHOWN:
-                print(config.to_yaml(config.compose([w for w in words if w not in SHOWN])), end="")
-                return
-            with config.explained("config", words):
-                _check_globs(words)
-                run(_job(_importable(task)))()
-        except (ConfigError, JobError) as error:
-            sys.exit(f"error: {error}")
-        except RuntimeError as error:
-            if not _comes_from_submitit(error):
-                raise
-            sys.exit(f"error: {error}")
-
-    return main
+    words = sys.argv[1:]
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of exiting
+    several = bool({"--multirun", "-m"} & {*words})
+    with_hydra = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+    try:
+        _check_flags(words)
+        config.register()
+        sys.argv[1:] = words = config.literal(config.with_profile(words))
+        config.check_options(words, several=several)
+        if [word for word in words if word in SHOWN] == SHOWN:
+            print(config.to_yaml(config.compose([w for w in words if w not in SHOWN])), end="")
+            return
+        with config.explained("config", words):
+            _check_globs(words)
+            with_hydra(_job(_importable(task)))()
+    except (ConfigError, JobError) as error:
+        sys.exit(f"error: {error}")
+    except RuntimeError as error:
+        if not _comes_from_submitit(error):
+            raise
+        sys.exit(f"error: {error}")
 
 
 def is_multirun() -> bool:
@@ -82,10 +78,7 @@ def overrides() -> list[str]:
 
 def _job(task: Task) -> Callable[[DictConfig], None]:
     def job(config: DictConfig) -> None:
-        if not is_multirun():
-            task(resolve(config))
-            return
-        with _one_of_several():
+        with _one_of_several() if is_multirun() else nullcontext():
             task(resolve(config))
 
     return job

@@ -145,40 +145,39 @@ def check_prepared(manifest: Config, data: Config, remedy: str) -> None:
             )
 
 
-def train(cfg: Config, images: "Images | None" = None) -> Run:
-    """Trains what `cfg` describes unless that has been done; safe to kill and call again.
-
-    Args:
-        images: as of `plan`.
+def train(run: Run) -> None:
+    """Trains a planned run unless that has been done; safe to kill and call again.
 
     Raises:
         LockedError: another process is training the same; says which.
         ProcessesError: other processes were started than `trainer` asks for.
-    """
-    run = plan(cfg, images)
-    make(run)
-    return run
-
-
-def make(run: Run) -> None:
-    """Trains a planned run unless that has been done.
-
-    Raises:
-        LockedError, ProcessesError: as `train`.
         DamagedError: what has been trained is not whole.
+        Exception: what `training.fit.fit` raises.
     """
+    from zfrepro import tracking
+    from zfrepro.training.fit import fit
+    from zfrepro.training.trained import load
+
     what = f"training of {run.config['name']}"
     if run.finished:
         check_whole(run.result)
         tell(f"{run.config['name']}: already trained, in {run.result}")
         return
     processes.check(run.config["trainer"])
-    if processes.is_first():
-        with files.exclusive(run.work, what):
-            _train(run)
-    else:  # another process of the same run; the first holds the lock
+    start = None if run.start is None else load(run.start)
+    training = run.config, run.prepared, run.work
+    if not processes.is_first():  # one more process of the same run; the first holds the lock
         files.wait_for_first(run.work, what)
-        _fit(run, report=lambda _: None)
+        fit(*training, report=lambda _: None, start=start)
+        return
+    with (
+        files.exclusive(run.work, what),
+        tracking.track(run.config, run.fingerprint, run.prepared.manifest) as tracker,
+    ):
+        started = time.time()
+        fitted = fit(*training, report=tracker.log_epoch, start=start)
+        _write_result(run, fitted, started)
+        tracker.finish(run.result)
 
 
 def check_whole(result: Path) -> None:
@@ -219,26 +218,6 @@ def tell(message: str) -> None:
     """A line for the user of the command; standard output stays free."""
     if processes.is_first():
         print(message, file=sys.stderr, flush=True)
-
-
-def _train(run: Run) -> None:
-    from zfrepro import tracking
-
-    started = time.time()
-    with tracking.track(run.config, run.fingerprint, run.prepared.manifest) as tracker:
-        fitted = _fit(run, report=tracker.log_epoch)
-        _write_result(run, fitted, started)
-        tracker.finish(run.result)
-
-
-def _fit(run: Run, report: "Callable[[dict[str, float]], None]") -> "Fitted":
-    from zfrepro.training.fit import fit
-
-    if run.start is None:
-        return fit(run.config, run.prepared, run.work, report)
-    from zfrepro.training.trained import load
-
-    return fit(run.config, run.prepared, run.work, report, load(run.start))
 
 
 def _write_result(run: Run, fitted: "Fitted", started: float) -> None:

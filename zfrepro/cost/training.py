@@ -13,10 +13,11 @@ from typing import Any
 import torch
 
 from zfrepro.cost.speed import Speed
-from zfrepro.data.module import Batch, PreparedData
+from zfrepro.data.module import Batch
 from zfrepro.data.store import PreparedSet
 from zfrepro.lightning import pl
-from zfrepro.training.fit import build_net, make_trainer
+from zfrepro.training.callbacks import EpochEnd
+from zfrepro.training.fit import batches, build_net, make_trainer
 from zfrepro.training.module import Classifier
 from zfrepro.training.precision import choose_precision
 
@@ -113,19 +114,12 @@ def activation_bytes(config: Config) -> int:
 
 
 def _train(config: Config, prepared: PreparedSet, classes: int, folder: Path, clock: Clock) -> None:
-    training, trainer_config = config["training"], config["trainer"]
-    module = Classifier(
-        build_net(config, classes), torch.from_numpy(prepared.mean), training, 0, math.log(classes)
-    )
-    data = PreparedData(
-        prepared, crop=config["crop"], batch=training["batch"], policy=training["crops"],
-        seed=0, workers=trainer_config["workers"],
-    )  # fmt: skip
-    precision = choose_precision(training["precision"], trainer_config["accelerator"])
-    trainer = make_trainer(config, folder, precision, report=lambda _: None)
-    trainer.callbacks.append(clock)  # type: ignore[attr-defined]  # not declared, but public
+    net, mean = build_net(config, classes), torch.from_numpy(prepared.mean)
+    module = Classifier(net, mean, config["training"], 0, math.log(classes))
+    epoch_end = EpochEnd(folder, lambda _: None, config["training"])
+    trainer = make_trainer(config, folder, [epoch_end, clock])
     trainer.limit_val_batches = VAL_BATCHES
-    trainer.fit(module, data)
+    trainer.fit(module, batches(config, prepared))
 
 
 def _now(module: pl.LightningModule) -> float:

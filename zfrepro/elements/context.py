@@ -78,13 +78,10 @@ class Context:
             style.caution(f"{network} {AT_CHANCE}")
         return found
 
-    def untrained(self, network: str) -> Trained:
+    def untrained(self, trained: Trained) -> Trained:
         """The same network as before its training: the random weights of its seed."""
-        settings = config.load(self.results.folder / "runs" / network / "config.yaml")
-        trained, model = self.trained(network), dict(settings["model"])
-        model.pop("published", None)
-        net = build(**model, classes=len(trained.classes), crop=trained.crop, seed=settings["seed"])
-        return replace(trained, net=net.eval().to(trained.mean.device))
+        net = build(**(trained.net.spec or {})).eval()
+        return replace(trained, net=net.to(trained.mean.device))
 
     def sample(self, among: Ints | None = None) -> Ints:
         """The numbers of `settings.images` images, at most a quarter of the split's.

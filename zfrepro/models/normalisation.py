@@ -50,7 +50,7 @@ class Formula(NamedTuple):
 
     def shares(self, x: Tensor) -> Tensor:
         """What each map adds to the sums s of its windows, in which k is shared out evenly."""
-        even = torch.tensor(self.k / self.window, dtype=x.dtype, device=x.device)
+        even = x.new_full((), self.k / self.window)  # made where x is: a GPU is not waited for
         return torch.addcmul(even, x, x, value=self.alpha)
 
     def power(self, root: Tensor) -> Tensor:

@@ -5,7 +5,8 @@ import platform
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,33 +75,101 @@ def fit(
         StartError: `start` does not fit, or there is no layer `training.frozen_up_to`.
         SystemExit: the run was told to stop (code 143 for SIGTERM, 130 for Ctrl-C).
     """
-    training, trainer_config = config["training"], config["trainer"]
-    classes = len(prepared.classes)
-    net, mean = build_net(config, classes), torch.from_numpy(prepared.mean)
+    training, options = config["training"], config["trainer"]
+    data = batches(config, prepared)
+    net, mean = build_net(config, len(prepared.classes)), torch.from_numpy(prepared.mean)
     if start is not None:
         mean = begin(net, start, prepared, config["crop"])
     freeze(net, training["frozen_up_to"], start is not None)
-    by_chance = chance(prepared.split("train").labels)
-    module = Classifier(net, mean, training, config["seed"], by_chance)
-    data = PreparedData(
+    chance_loss = chance(prepared.split("train").labels)
+    module = Classifier(net, mean, training, config["seed"], chance_loss)
+    folder.mkdir(parents=True, exist_ok=True)
+    callbacks = [
+        # an epoch that a line tells of is safe: its checkpoint comes first
+        EpochEnd(folder, report, training),
+        OwnSignals(),
+        OneStart(),
+        *progress(options["progress"], config.get("name")),
+    ]
+    trainer = make_trainer(config, folder, callbacks)
+    trainer.ckpt_path = checkpoints.newest(folder)
+    with _explained_errors(trainer, folder):
+        trainer.fit(module, data, weights_only=True)
+    on_gpu = trainer.strategy.root_device.type == "cuda"
+    best = folder / checkpoints.BEST
+    return Fitted(
+        net=module.net.cpu(),
+        mean=mean,
+        history=module.history,
+        precision=trainer.precision,
+        processes=trainer.world_size,
+        threads=torch.get_num_threads(),
+        machine=torch.cuda.get_device_name() if on_gpu else platform.machine(),
+        best=archive.read(best) if best.is_file() else None,
+    )
+
+
+def batches(config: Config, prepared: PreparedSet) -> PreparedData:
+    """The training and validation batches of a configuration, crops (B, c, c, 3) and labels."""
+    return PreparedData(
         prepared,
         crop=config["crop"],
-        batch=training["batch"],
-        policy=training["crops"],
+        batch=config["training"]["batch"],
+        policy=config["training"]["crops"],
         seed=config["seed"],
-        workers=trainer_config["workers"],
+        workers=config["trainer"]["workers"],
     )
-    precision = choose_precision(training["precision"], trainer_config["accelerator"])
-    folder.mkdir(parents=True, exist_ok=True)
-    trainer = make_trainer(config, folder, precision, report)
-    trainer.ckpt_path = checkpoints.newest(folder)
+
+
+def build_net(config: Config, classes: int) -> ConvNet:
+    """The untrained network of a configuration, its weights drawn from `seed`."""
+    table = {key: value for key, value in config["model"].items() if key != "published"}
+    return build(**table, classes=classes, crop=config["crop"], seed=config["seed"])
+
+
+def make_trainer(config: Config, folder: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
+    """Lightning's trainer; what it would otherwise log, save and shuffle is ours to decide."""
+    options = config["trainer"]
+    if options["accelerator"] == "cpu":
+        keep_freed_memory()
+        # as weights decay their momenta pass through denormals, on which a CPU is slow
+        torch.set_flush_denormal(True)
+        torch.set_num_threads(options["threads"] or max(1, cores() // options["devices"]))
+    # `deterministic` would fill what every step overwrites: 5 % of a step of ZFNet
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    precision = choose_precision(config["training"]["precision"], options["accelerator"])
+    return pl.Trainer(
+        accelerator=options["accelerator"],
+        devices=options["devices"],
+        num_nodes=options["nodes"],
+        strategy=options["strategy"],
+        precision=precision,  # type: ignore[arg-type]
+        max_epochs=config["training"]["epochs"],
+        callbacks=callbacks,
+        plugins=[checkpoints.PlainCheckpointIO()],
+        default_root_dir=folder,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=any(isinstance(each, pl.callbacks.ProgressBar) for each in callbacks),
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        # the same weights after a kill, on a GPU too; max pooling has no deterministic form there
+        deterministic="warn" if options["accelerator"] != "cpu" else None,
+    )
+
+
+@contextmanager
+def _explained_errors(trainer: pl.Trainer, folder: Path) -> Iterator[None]:
+    """Has a training that fails or is stopped end with what `fit` says that it raises."""
     try:
-        trainer.fit(module, data, weights_only=True)
+        yield
     except DivergedError as error:
-        raise DivergedError(f"{error}; last good checkpoint: {_last_good(folder)}") from None
+        good = checkpoints.newest(folder) or "none (it was the first epoch)"
+        raise DivergedError(f"{error}; last good checkpoint: {good}") from None
     except (RuntimeError, OSError) as error:
-        if told := _mendable(error):
-            raise told from error
+        if explained := _mendable(error):
+            raise explained from error
         raise
     except SystemExit as stop:
         if stop.code != 1:
@@ -109,18 +178,6 @@ def fit(
         sys.exit(128 + signal.SIGINT)
     if trainer.received_sigterm:  # and with 0 after SIGTERM, as if the training had finished
         sys.exit(128 + signal.SIGTERM)
-    on_gpu = trainer.strategy.root_device.type == "cuda"
-    best = folder / checkpoints.BEST
-    return Fitted(
-        net=module.net.cpu(),
-        mean=mean,
-        history=module.history,
-        precision=precision,
-        processes=trainer.world_size,
-        threads=torch.get_num_threads(),
-        machine=torch.cuda.get_device_name() if on_gpu else platform.machine(),
-        best=archive.read(best) if best.is_file() else None,
-    )
 
 
 def _mendable(error: RuntimeError | OSError) -> Exception | None:
@@ -140,53 +197,3 @@ def _mendable(error: RuntimeError | OSError) -> Exception | None:
             "where it was"
         )
     return None
-
-
-def build_net(config: Config, classes: int) -> ConvNet:
-    """The untrained network of a configuration, its weights drawn from `seed`."""
-    table = {key: value for key, value in config["model"].items() if key != "published"}
-    return build(**table, classes=classes, crop=config["crop"], seed=config["seed"])
-
-
-def make_trainer(
-    config: Config, folder: Path, precision: str, report: Callable[[Row], None]
-) -> pl.Trainer:
-    """Lightning's trainer; what it would otherwise log, save and shuffle is ours to decide."""
-    options = config["trainer"]
-    if options["accelerator"] == "cpu":
-        keep_freed_memory()
-        # as weights decay their momenta pass through denormals, on which a CPU is slow
-        torch.set_flush_denormal(True)
-        torch.set_num_threads(options["threads"] or max(1, cores() // options["devices"]))
-    # `deterministic` would fill what every step overwrites: 5 % of a step of ZFNet
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    bars = progress(options["progress"], config.get("name"))
-    return pl.Trainer(
-        accelerator=options["accelerator"],
-        devices=options["devices"],
-        num_nodes=options["nodes"],
-        strategy=options["strategy"],
-        precision=precision,  # type: ignore[arg-type]
-        max_epochs=config["training"]["epochs"],
-        # an epoch that a line tells of is safe: its checkpoint comes first
-        callbacks=[
-            EpochEnd(folder, report, config["training"]),
-            OwnSignals(),
-            OneStart(),
-            *bars,
-        ],
-        plugins=[checkpoints.PlainCheckpointIO()],
-        default_root_dir=folder,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=any(isinstance(bar, pl.callbacks.ProgressBar) for bar in bars),
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        # the same weights after a kill, on a GPU too; max pooling has no deterministic form there
-        deterministic="warn" if options["accelerator"] != "cpu" else None,
-    )
-
-
-def _last_good(folder: Path) -> str:
-    return str(checkpoints.newest(folder) or "none (it was the first epoch)")

@@ -28,28 +28,28 @@ class DivergedError(RuntimeError):
 
 
 class Tally:
-    """Sums over an epoch, on the device: loss, wrong at 1, wrong at 5, images."""
+    """Sums over an epoch: on the device loss, wrong at 1, wrong at 5; the images."""
 
     def __init__(self) -> None:
         self.sums: Tensor | None = None
-        self.classes = 0
+        self.images = self.classes = 0
 
     def add(self, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
         """Counts a batch: logits (B, classes), labels (B,), mean loss ()."""
-        wrong1, wrong5 = wrong_at(logits, labels)
-        images, self.classes = len(labels), logits.shape[1]
-        new = torch.stack([loss.detach().double() * images, wrong1, wrong5]).to(torch.float64)
-        new = torch.cat([new, new.new_tensor([images])])
+        new = torch.stack([loss.detach().double() * len(labels), *wrong_at(logits, labels)])
         self.sums = new if self.sums is None else self.sums + new
+        self.images += len(labels)
+        self.classes = logits.shape[1]
 
     def errors(self, prefix: str, strategy: pl.strategies.Strategy) -> Row:
         """Mean loss and errors in percent over the images of all processes; starts anew.
 
         Of five classes or fewer there is no top-5 error: it would be 0 whatever was learned.
         """
-        sums = self.sums if self.sums is not None else torch.zeros(4, dtype=torch.float64)
-        self.sums = None
-        total = strategy.reduce(sums.to(strategy.root_device), reduce_op="sum")
+        sums = [0.0, 0.0, 0.0] if self.sums is None else self.sums.tolist()
+        own = torch.tensor([*sums, self.images], dtype=torch.float64)
+        self.sums, self.images = None, 0
+        total = strategy.reduce(own.to(strategy.root_device), reduce_op="sum")
         loss, wrong1, wrong5, images = total.tolist()
         row = {f"{prefix}/loss": loss / images, f"{prefix}/top1": 100 * wrong1 / images}
         return row | ({f"{prefix}/top5": 100 * wrong5 / images} if self.classes > 5 else {})

@@ -36,7 +36,7 @@ def run(context: Context) -> Outcome:
     with files.atomic_path(context.results.folder / "features" / f"{name}.parquet") as path:
         paths = context.split.paths_of(table["image"].to_numpy())
         table.assign(path=paths).to_parquet(path, index=False)
-    untrained = context.untrained(name)
+    untrained = context.untrained(network)
     blank = Deconvnet(untrained.net)
     before = context.top_activations(name, untrained, blank, list(settings["maps"]), epoch=0)
     read, show = context.reader(network), context.pictures(network)

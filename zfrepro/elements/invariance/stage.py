@@ -33,7 +33,7 @@ def run(context: Context) -> Outcome:
     nets = {name: context.trained(name) for name in context.networks}
     network, split = nets[context.networks[0]], context.split
     table = curves(context, nets, numbers)
-    before = curves(context, {name: context.untrained(name) for name in nets}, numbers)
+    before = curves(context, {name: context.untrained(net) for name, net in nets.items()}, numbers)
     own = table[table["network"] == context.networks[0]].drop(columns="network")
     keys = ["network", "kind", "amount", "layer"]
     means = table.groupby(keys, sort=False)[["distance", "relative", "probability"]].mean()
