@@ -76,6 +76,7 @@ class Twin(Images):
 
 @dataclass
 class CaltechTwin(Twin):
+    classes: int = key("the first so many of the table of classes", least=2, most=1000)
     images: int = key("of each class; the background's number too", **MANY)
 
 

@@ -11,7 +11,6 @@ from PIL.PngImagePlugin import PngInfo
 
 from zfrepro import outputs
 from zfrepro.cores import cores
-from zfrepro.data.miniature.kinds import IMAGENET_LIKE
 from zfrepro.data.miniature.writer import render
 from zfrepro.files import LockedError, atomic_path, reason
 
@@ -85,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="root of the image tree")
     parser.add_argument("--contact-sheet", type=Path, help="PNG with a few images per class")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--classes", type=int, default=len(IMAGENET_LIKE))
+    parser.add_argument("--classes", type=int, default=20)
     parser.add_argument("--train-images", type=int, default=3000, help="over all classes")
     parser.add_argument("--val-images", type=int, default=1000, help="over all classes")
     parser.add_argument("--image-size", type=int, default=64, help="smallest short side in pixels")

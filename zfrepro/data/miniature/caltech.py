@@ -84,12 +84,13 @@ LAYOUTS = {
 
 @dataclass(frozen=True)
 class CaltechWorld(Tree[Chunk]):
-    """A twin: `images` of each class and of the background, `planted` of the latter copied."""
+    """A twin: `images` of each of the first `classes` and of the background, `planted` copied."""
 
     outputs: ClassVar[Sequence[str]] = ("caltech101", "256_ObjectCategories", "annotations")
 
     layout_name: str
     seed: int
+    classes: int
     images: int
     planted: int
     image_size: int
@@ -102,12 +103,19 @@ class CaltechWorld(Tree[Chunk]):
     @property
     def kinds(self) -> dict[str, Kind | None]:
         """By folder; None is the background."""
-        kinds: dict[str, Kind | None] = {kind.wnid: kind for kind in self.layout.kinds}
+        kinds: dict[str, Kind | None] = {
+            kind.wnid: kind for kind in self.layout.kinds[: self.classes]
+        }
         return kinds | {self.layout.background: None}
 
     @property
     def bounds(self) -> dict[str, tuple[int, int]]:
-        return {"images": (1, 9999), "planted": (0, self.images), "image_size": (16, 1024)}
+        return {
+            "classes": (2, len(self.layout.kinds)),
+            "images": (1, 9999),
+            "planted": (0, self.images),
+            "image_size": (16, 1024),
+        }
 
     def chunks(self) -> list[Chunk]:
         return [chunk for id_ in self.kinds for chunk in chunks_of(id_, self.images)]
@@ -169,7 +177,7 @@ def _chance(rng: np.random.Generator) -> Kind:
     parts = rng.permutation(sorted(PARTS))[: rng.integers(0, 3)]
     size = (float(rng.uniform(0.5, 1.0)), float(rng.uniform(0.5, 1.0)))
     hue = float(rng.uniform(0, 360))
-    return Kind("", "chance", body, size, texture, tuple(parts.tolist()), hue, view="top")
+    return Kind("", "chance", body, size, (texture,), tuple(parts.tolist()), hue, view="top")
 
 
 def _schema() -> pa.Schema:

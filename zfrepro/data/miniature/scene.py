@@ -288,10 +288,10 @@ class _Painter:
 
 
 class _Surface:
-    """The body's two colours, arranged by its texture."""
+    """The body's two colours, arranged by one of its textures."""
 
     def __init__(self, kind: Kind, rng: np.random.Generator, colours: Palette) -> None:
-        self._texture = TEXTURES[kind.texture]
+        self._texture = TEXTURES[kind.textures[rng.integers(len(kind.textures))]]
         self._size = kind.size
         self._grain = Grain.random(rng, kind.wavelength)
         self._colours = colours["main"], colours["second"]

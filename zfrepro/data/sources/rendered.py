@@ -46,6 +46,7 @@ def read_caltech_miniature(
     *,
     name: str,
     seed: int,
+    classes: int,
     images: int,
     planted: int,
     world: Mapping[str, int],
@@ -61,7 +62,8 @@ def read_caltech_miniature(
     """
     base = _existing(root)
     twin = name.removesuffix("_miniature")
-    tree = caltech.CaltechWorld(twin, seed, images, planted, image_size, _world(world, image_size))
+    source_world = _world(world, image_size)
+    tree = caltech.CaltechWorld(twin, seed, classes, images, planted, image_size, source_world)
     render_tree(base, tree, workers)
     source = read_classes(name, base / tree.layout.folder)
     return replace(source, annotations=base / "annotations")

@@ -24,7 +24,7 @@ def size_of(data: Mapping[str, Any], root: Path | None) -> Size:
     if data["name"] == "miniature":
         return Size(data["train_images"], data["val_images"], data["classes"])
     if (twin := data["name"].removesuffix("_miniature")) in LAYOUTS and twin != data["name"]:
-        classes = len(LAYOUTS[twin].kinds) + 1  # with the background
+        classes = data["classes"] + 1  # with the background
         return Size(data["images"] * classes, 0, classes)
     if data["name"] == "voc2012_miniature":
         return Size(data["train_images"], data["val_images"], len(VOC_LIKE))
