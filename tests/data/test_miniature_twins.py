@@ -28,7 +28,7 @@ from zfrepro.data.sources import open_source
 from zfrepro.data.sources.voc import objects_of
 
 SOURCE = World(seed=3, classes=6, train_images=30, val_images=6, image_size=32)
-CALTECH = CaltechWorld("caltech101", 1, 4, 3, 32, SOURCE)
+CALTECH = CaltechWorld("caltech101", 1, 12, 4, 3, 32, SOURCE)
 VOC = VocWorld(1, 36, 12, 3, 32, SOURCE)
 
 
@@ -65,7 +65,7 @@ def test_the_sets_share_no_class_but_their_parts():
     sets = (IMAGENET_LIKE, CALTECH101_LIKE, CALTECH256_LIKE, VOC_LIKE)
     names = Counter(kind.name for kinds in sets for kind in kinds)
     assert max(names.values()) == 1
-    looks = Counter((k.body, k.texture, k.parts) for kinds in sets for k in kinds)
+    looks = Counter((k.body, k.textures, k.parts) for kinds in sets for k in kinds)
     assert max(looks.values()) == 1
     source = {part for kind in IMAGENET_LIKE for part in kind.parts}
     for kinds in sets[1:]:
@@ -80,9 +80,9 @@ def test_the_sets_share_no_class_but_their_parts():
     ],
 )
 def test_a_caltech_twin_is_read_as_the_real_set(tmp_path, name, kinds, background):
-    source = open_source(data(name, tmp_path, images=4))
+    source = open_source(data(name, tmp_path, classes=14, images=4))
     ids = [id_ for id_, _ in source.classes]
-    assert ids == sorted([background, *(kind.wnid for kind in kinds)])
+    assert ids == sorted([background, *(kind.wnid for kind in kinds[:14])])
     everything = source.splits["all"]
     assert np.bincount(everything.labels).tolist() == [4] * len(ids)
     if name == "caltech256":
@@ -190,7 +190,7 @@ def test_only_as_many_copies_as_there_are_images(tmp_path):
     with pytest.raises(ValueError, match="planted=31: the source has 30 images"):
         duplicates.originals(np.random.default_rng(0), SOURCE, 31)
     with pytest.raises(ValueError, match="planted=5: the miniature world takes 0 to 4"):
-        tree.render_tree(tmp_path, CaltechWorld("caltech101", 1, 4, 5, 32, SOURCE), 1)
+        tree.render_tree(tmp_path, CaltechWorld("caltech101", 1, 12, 4, 5, 32, SOURCE), 1)
 
 
 @pytest.mark.parametrize(("world", "root"), [(CALTECH, "caltech_root"), (VOC, "voc_root")])
@@ -224,4 +224,4 @@ def test_real_images_are_never_replaced(tmp_path):
 
 def test_no_root_is_an_error():
     with pytest.raises(SourceError, match="root is not set"):
-        open_source(data("caltech101", None, images=4))
+        open_source(data("caltech101", None, classes=12, images=4))

@@ -28,9 +28,9 @@ _TWIN = ("name", "seed", "planted", "world", "image_size", "workers")
 # source name -> its reader, and the keys of `data` that the reader takes beside `root`
 READERS: Mapping[str, tuple[Callable[..., Source], tuple[str, ...]]] = {
     "caltech101": (read_caltech101, ("download",)),
-    "caltech101_miniature": (read_caltech_miniature, ("images", *_TWIN)),
+    "caltech101_miniature": (read_caltech_miniature, ("classes", "images", *_TWIN)),
     "caltech256": (read_caltech256, ("download",)),
-    "caltech256_miniature": (read_caltech_miniature, ("images", *_TWIN)),
+    "caltech256_miniature": (read_caltech_miniature, ("classes", "images", *_TWIN)),
     "fashion_mnist": (read_fashion_mnist, ("download",)),
     "folder": (read_folder, ("val_share", "split_seed")),
     "imagenet": (read_imagenet, ()),
