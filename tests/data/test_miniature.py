@@ -201,7 +201,7 @@ def test_images_of_others_are_never_removed(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "value", "bound"),
-    [("classes", 1, "2"), ("classes", 999, "20"), ("val_images", 3, "4"), ("image_size", 8, "16")],
+    [("classes", 1, "2"), ("classes", 999, "60"), ("val_images", 3, "4"), ("image_size", 8, "16")],
 )
 def test_impossible_counts_name_their_bounds(tmp_path, name, value, bound):
     with pytest.raises(ValueError, match=f"{name}={value}.*{bound}"):

@@ -140,7 +140,15 @@ def test_any_recipe_of_known_parts_can_be_drawn(noise):
     """Other class lists are made of the same parts on other bodies."""
     for body in SHAPES:
         kind = Kind(
-            "n1", "chimera", body, (0.9, 0.9), "zigzag", ("horns", "eyes", "beak"), 90, 0.5, "face"
+            "n1",
+            "chimera",
+            body,
+            (0.9, 0.9),
+            ("zigzag",),
+            ("horns", "eyes", "beak"),
+            90,
+            0.5,
+            "face",
         )
         assert len(draw(kind, noise).parts) > 5
 
