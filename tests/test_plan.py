@@ -357,13 +357,13 @@ def test_trainings_from_scratch_are_as_long_as_the_stage_makes_them() -> None:
     planned = whole_study("miniature", ANALYSED)
     assert planned.beside is not None
     caltech101 = size_of(planned.beside.sets["caltech101"], None)
-    assert caltech101 == Size(3380, 0, 13)
+    assert caltech101 == Size(6150, 0, 41)
     found = stages_of(planned)["transfer@caltech101"]
-    # five epochs of 147 steps of 32 images, or of all, rounded up to whole rounds of the fold
-    counts = [(n, min(n, 32)) for n in (13 * 2, 13 * 4, 13 * 30)]
-    trained = 5 * sum(5 * (-(-147 * batch // n) * n // batch) * batch for n, batch in counts)
-    tested = 5 * 5 * 13 * 20 * len(counts)
-    assert found.images == 3380 + trained + tested
+    # five epochs of 80 steps of 32 images, or of all, rounded up to whole rounds of the fold
+    counts = [(n, min(n, 32)) for n in (41 * 2, 41 * 4)]
+    trained = 5 * sum(5 * (-(-80 * batch // n) * n // batch) * batch for n, batch in counts)
+    tested = 5 * 5 * 41 * 15 * len(counts)
+    assert found.images == 6150 + trained + tested
 
 
 def stages_of(planned: Study) -> dict[str, Line]:
