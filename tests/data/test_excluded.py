@@ -24,7 +24,7 @@ def prepared(tmp_path_factory):
     data = {
         "source": {"name": "miniature", "classes": 4, "train_images": 40, "val_images": 8},
         "caltech101": {
-            "name": "caltech101_miniature", "images": 6, "planted": 5,
+            "name": "caltech101_miniature", "classes": 12, "images": 6, "planted": 5,
             "world": {"seed": 0, "classes": 4, "train_images": 40},
         },
     }  # fmt: skip
