@@ -139,17 +139,8 @@ def test_equal_generators_give_equal_pictures(noise):
 def test_any_recipe_of_known_parts_can_be_drawn(noise):
     """Other class lists are made of the same parts on other bodies."""
     for body in SHAPES:
-        kind = Kind(
-            "n1",
-            "chimera",
-            body,
-            (0.9, 0.9),
-            ("zigzag",),
-            ("horns", "eyes", "beak"),
-            90,
-            0.5,
-            "face",
-        )
+        parts = ("horns", "eyes", "beak")
+        kind = Kind("n1", "chimera", body, (0.9, 0.9), ("zigzag",), parts, 90, 0.5, "face")
         assert len(draw(kind, noise).parts) > 5
 
 

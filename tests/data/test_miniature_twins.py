@@ -72,6 +72,21 @@ def test_the_sets_share_no_class_but_their_parts():
         assert source & {part for kind in kinds for part in kind.parts}
 
 
+def test_what_is_combined_is_a_body_with_parts_that_no_other_class_has():
+    every = [*IMAGENET_LIKE, *CALTECH101_LIKE, *CALTECH256_LIKE, *VOC_LIKE]
+    combined = [kind for kind in every if " with " in kind.name]
+    assert len(combined) == 40 + 28 + 45
+    times = Counter((kind.body, frozenset(kind.parts)) for kind in every)
+    assert {times[kind.body, frozenset(kind.parts)] for kind in combined} == {1}
+    listed = [kind for kind in IMAGENET_LIKE if kind not in combined]
+    known = {texture for kind in listed for texture in kind.textures}
+    assert {texture for kind in combined for texture in kind.textures} <= known
+    assert {kind.body for kind in combined} <= {kind.body for kind in listed}
+    assert {part for kind in combined for part in kind.parts} <= {
+        part for kind in listed for part in kind.parts
+    }
+
+
 @pytest.mark.parametrize(
     ("name", "kinds", "background"),
     [

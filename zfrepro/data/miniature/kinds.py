@@ -167,20 +167,21 @@ def _made(number: int, view: str, body: str, parts: tuple[str, ...]) -> Kind:
     return Kind("", name, body, tuple(size), drawn, parts, float(rng.integers(360)), wave, view)
 
 
-# numbered as the listed ones before them: 40 of the source's, 28 and 45 of the transfer sets'
-_MADE = [
+# 60 classes of the source, 40 and 60 of the transfer sets: numbered on from those that are listed
+_made_kinds = (
     _made(number, *combination)
     for number, combination in enumerate(
-        islice(_combinations(_SOURCE + _CALTECH101 + _CALTECH256 + VOC_LIKE), 113)
+        _combinations(_SOURCE + _CALTECH101 + _CALTECH256 + VOC_LIKE)
     )
-]
+)
 IMAGENET_LIKE = _SOURCE + tuple(
-    replace(kind, wnid=f"n900001{number}") for number, kind in enumerate(_MADE[:40], start=21)
+    replace(kind, wnid=f"n900001{number}")
+    for number, kind in zip(range(21, 61), _made_kinds, strict=False)
 )
 CALTECH101_LIKE = _CALTECH101 + tuple(
-    replace(kind, wnid="_".join(re.findall(r"\w+", kind.name))) for kind in _MADE[40:68]
+    replace(kind, wnid="_".join(re.findall(r"\w+", kind.name))) for kind in islice(_made_kinds, 28)
 )
 CALTECH256_LIKE = _CALTECH256 + tuple(
     replace(kind, wnid=f"{number:03d}.{'-'.join(re.findall('[a-z]+', kind.name))}")
-    for number, kind in enumerate(_MADE[68:], start=16)
+    for number, kind in zip(range(16, 61), _made_kinds, strict=False)
 )
