@@ -359,9 +359,9 @@ def test_trainings_from_scratch_are_as_long_as_the_stage_makes_them() -> None:
     caltech101 = size_of(planned.beside.sets["caltech101"], None)
     assert caltech101 == Size(6150, 0, 41)
     found = stages_of(planned)["transfer@caltech101"]
-    # five epochs of 80 steps of 32 images, or of all, rounded up to whole rounds of the fold
+    # five epochs of 129 steps of 32 images, or of all, rounded up to whole rounds of the fold
     counts = [(n, min(n, 32)) for n in (41 * 2, 41 * 4)]
-    trained = 5 * sum(5 * (-(-80 * batch // n) * n // batch) * batch for n, batch in counts)
+    trained = 5 * sum(5 * (-(-129 * batch // n) * n // batch) * batch for n, batch in counts)
     tested = 5 * 5 * 41 * 15 * len(counts)
     assert found.images == 6150 + trained + tested
 
