@@ -3,45 +3,18 @@
 Writes results/probe/folds.csv, an accuracy for each fold of each classifier, layer and set.
 """
 
-import torch
+import argparse
 
-from pipelines._transfer import (
-    FEW,
-    RESULTS,
-    Classes,
-    Network,
-    Probe,
-    is_absent,
-    probed,
-    stage,
-    unprobed,
-    write_folds,
-)
-from zfrepro.config import Config
-from zfrepro.cores import side_by_side
-from zfrepro.workers import shared_map
-
-CLASSIFIERS = ("svm", "softmax")
+from pipelines._stage import shell
+from zfrepro import config
+from zfrepro.elements.transfer import probe
 
 
-def run(settings: Config) -> None:
-    mine = settings["probe"]
-    pairs = [(layer, classifier) for classifier in CLASSIFIERS for layer in mine[classifier]]
-    names = [name for name in mine["images_per_class"] if not is_absent(name)]
-    network = Network(settings["network"])
-    targets = [Classes(name, network, settings) for name in names]
-    wanted = [
-        (target, Probe(target.fold(mine["images_per_class"][target.name], k), *pair))
-        for target in targets
-        for pair in pairs
-        for k in range(mine["folds"])
-    ]
-    # of large networks one at a time, for the memory that the features of a layer take
-    small = 1 if torch.cuda.is_available() else side_by_side(network.config["trainer"])
-    with shared_map(min(small, unprobed(wanted) // FEW)) as each_of:
-        rows = list(probed(wanted, "probes", each_of)) if wanted else []
-    write_folds(rows, RESULTS / "probe" / "folds.csv")
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    with shell(keep_memory=True):
+        probe.run(config.load(config.CONFIGS / "transfer.yaml"))
 
 
 if __name__ == "__main__":
-    stage(__doc__, run)
+    main()

@@ -5,80 +5,16 @@ ensembles' predictions, in results/ensembles/; and figure 9, which draws table 5
 """
 
 import argparse
-import json
-import shutil
 
-from pipelines import _transfer_tables
 from pipelines._stage import shell
-from zfrepro import config
-from zfrepro.outcome import MEASURES, write_measures
-from zfrepro.render import tables
-from zfrepro.report import networks
-from zfrepro.report.measures import of_tables
-from zfrepro.report.networks import TEST5, TOP1, TOP5, TRAIN
-from zfrepro.results import Results
-
-RESULTS = config.ROOT / "results"
-NOTE = (
-    "Errors in percent, the probabilities of ten crops averaged, with 95 % bootstrap intervals "
-    "over images and, where several seeds were trained, the standard deviation over seeds; the "
-    "paper's are of ImageNet. Against base: minus the error of {base}, on the same images."
-)
-TRAIN_NOTE = (
-    " Train error: measured like the validation error, without dropout, on a fixed random subset "
-    "of the training images, as large as the validation set (the paper does not say how)."
-)
-NOTES = {
-    "table2": NOTE.format(base="one ZFNet"),
-    "table3": NOTE.format(base="the whole net") + TRAIN_NOTE,
-}
-TABLES = {
-    "table2": (
-        networks.table2,
-        (TOP1, TOP5, TEST5),
-        "Table 2: single nets and ensembles, ten crops",
-    ),
-    "table3": (networks.table3, (TRAIN, TOP1, TOP5), "Table 3: layers removed and resized"),
-}
+from zfrepro.elements import tables
 
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     with shell():
-        run()
-
-
-def run() -> None:
-    shutil.rmtree(RESULTS / "ensembles", ignore_errors=True)
-    images = config.load(config.CONFIGS / "sets" / "source.yaml")["name"]
-    source = networks.Networks(RESULTS, published=images not in config.OWN)
-    caution = _caution()
-    for name, (rows, metrics, title) in TABLES.items():
-        table = source.build(name, rows(), metrics)
-        path = RESULTS / "tables" / f"{name}.csv"
-        readable = networks.readable(table, metrics)
-        tables.write(table, path, readable, NOTES[name] + caution)
-        tables.bars(
-            table,
-            path.with_suffix(".png"),
-            label="row",
-            pairs={
-                metric.name.replace("_top", " top-"): (metric.name, f"paper_{metric.name}")
-                for metric in metrics
-                if table[metric.name].notna().any()
-            },
-            title=title,
-        )
-        print(f"{title}\n\n{path.with_suffix('.md').read_text(encoding='utf-8')}")
-    _transfer_tables.write(config.load(config.CONFIGS / "transfer.yaml"))
-    write_measures(RESULTS / "tables" / MEASURES, of_tables(Results(RESULTS)))
-
-
-def _caution() -> str:
-    """Names the networks that know nothing."""
-    runs = sorted((RESULTS / "runs").glob("*/metrics.json"))
-    guessing = [p.parent.name for p in runs if json.loads(p.read_text()).get("at_chance")]
-    return f" No better than chance: {', '.join(guessing)}." if guessing else ""
+        for table in tables.run():
+            print(table)
 
 
 if __name__ == "__main__":

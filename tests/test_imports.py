@@ -30,7 +30,11 @@ FLOORS = [
     ["zfrepro.data", "zfrepro.models", "zfrepro.render"],
     ["zfrepro.training", "zfrepro.interp"],
     ["zfrepro.inference", "zfrepro.transfer"],
-    ["zfrepro.elements.context", *(f"zfrepro.elements.{name}" for name in elements.NAMES)],
+    [
+        *(f"zfrepro.elements.{name}" for name in elements.NAMES),
+        *(f"zfrepro.elements.{name}" for name in ("context", "errors", "overlap", "transfer")),
+    ],
+    ["zfrepro.elements.tables"],
     ["zfrepro.claims", "zfrepro.report", "zfrepro.tracking", "zfrepro.serving"],
     [
         "zfrepro.runs",

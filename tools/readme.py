@@ -19,10 +19,10 @@ from pathlib import Path
 import pandas as pd
 
 from zfrepro.claims import text as claims_text
+from zfrepro.elements.errors.tables import TOP1, TOP5, TRAIN, readable
 from zfrepro.files import atomic_write
 from zfrepro.render.tables import markdown
 from zfrepro.report.compare import CLAIMS, NUMBERS, SUMMARY
-from zfrepro.report.networks import TOP1, TOP5, TRAIN, readable
 
 OF_TIME, OF_MEMORY = ("overhead", "overlap"), ("memory",)  # the other ratios are of speed
 PAGES = ("README.md", "docs/results.md")

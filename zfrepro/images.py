@@ -88,7 +88,7 @@ def _prepared(name: str, data: Config) -> PreparedSet:
 
 def _shared(source: PreparedSet, others: Mapping[str, PreparedSet], rule: Config) -> Ints:
     """The training images that other sets hold too; looked for once."""
-    from pipelines import overlap
+    from zfrepro.elements.overlap import stage
 
     digests = {name: each.manifest["digest"] for name, each in others.items()}
     digest = source.manifest["digest"]
@@ -96,5 +96,5 @@ def _shared(source: PreparedSet, others: Mapping[str, PreparedSet], rule: Config
     mark = fingerprint(decides, ["zfrepro.data.overlap"])
     path = config.CHECKPOINTS / f"overlap-{mark}" / "excluded.parquet"
     if not path.is_file():
-        overlap.exclude(overlap.pairs_of(source, others, rule), source, path)
+        stage.exclude(stage.pairs_of(source, others, rule), source, path)
     return excluded.read(path, digest)

@@ -10,14 +10,14 @@ import pandas as pd
 
 from zfrepro.elements.architecture import stage as architecture
 from zfrepro.elements.correspondence import stage as correspondence
+from zfrepro.elements.errors.measure import ALEXNETS
+from zfrepro.elements.errors.tables import FIVE, WIDE
 from zfrepro.elements.evolution.stage import SETTLED, order
 from zfrepro.elements.features import stage as features
 from zfrepro.elements.invariance import stage as invariance
 from zfrepro.elements.occlusion import stage as occlusion
+from zfrepro.elements.tables import of_tables
 from zfrepro.outcome import MEASURES, Found, Measure, write_measures
-from zfrepro.report.measures import of_tables
-from zfrepro.report.measures.trainings import ALEXNETS
-from zfrepro.report.networks import FIVE, WIDE
 from zfrepro.results import Results
 
 PROFILE = "miniature"

@@ -29,13 +29,13 @@ from zfrepro.claims import forest
 from zfrepro.claims import judge as claims
 from zfrepro.claims import text as claims_text
 from zfrepro.claims.judge import Claim, Judged
+from zfrepro.elements.errors.measure import ALEXNETS
+from zfrepro.elements.errors.tables import FIVE
 from zfrepro.elements.evolution import stage as evolution
 from zfrepro.elements.occlusion import stage as occlusion
+from zfrepro.elements.tables import MEASURES as TABLE_MEASURES
+from zfrepro.elements.tables import of_tables
 from zfrepro.outcome import MEASURES, Found, UntestedError, write_measures
-from zfrepro.report.measures import MEASURES as TABLE_MEASURES
-from zfrepro.report.measures import of_tables
-from zfrepro.report.measures.trainings import ALEXNETS
-from zfrepro.report.networks import FIVE
 from zfrepro.results import Results
 
 ENDS = {"effect": -12.3, "low": -45.6, "high": 78.9}

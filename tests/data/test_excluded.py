@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines import overlap as stage
 from pipelines import prepare as prepare_stage
 from zfrepro import config, images, networks, runs
 from zfrepro.data import excluded
 from zfrepro.data.prepare import prepare
 from zfrepro.data.sources import open_source
 from zfrepro.data.store import PreparedSet
+from zfrepro.elements.overlap import stage
 
 SETTINGS = ("image_size", "filter", "storage", "jpeg_quality")
 

@@ -11,13 +11,13 @@ import pytest
 import torch
 from mutations import damaged, outcome
 
-from pipelines import _transfer
 from tests import run_folders
 from tests.interp import test_top_activations as few
 from zfrepro import config, evaluate, files, runs
 from zfrepro.cost.images import stand_in
 from zfrepro.data import excluded, overlap, prepare
 from zfrepro.data.store import PreparedSet
+from zfrepro.elements.transfer import folds
 from zfrepro.interp import top_activations
 from zfrepro.interp.chain import Chain
 from zfrepro.models.convnet import build
@@ -179,7 +179,7 @@ def test_a_fold(faults: "Faults", tmp_path: Path) -> None:
     fold: Any = SimpleNamespace(images_per_class=15, number=3)
 
     def read() -> object:
-        return _transfer.kept(tmp_path, "fc7-softmax", fold, lambda _: {"accuracy": 0.71875})
+        return folds.kept(tmp_path, "fc7-softmax", fold, lambda _: {"accuracy": 0.71875})
 
     read()
     throw(faults, "a fold's accuracy, damaged", tmp_path / "fc7-softmax-15-3.json.gz", read)

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from zfrepro import config, paper
+from zfrepro.elements.errors import tables as networks
+from zfrepro.elements.errors.tables import FIVE, TEST5, TOP1, TOP5, TRAIN, WIDE, Networks
 from zfrepro.inference import predictions
-from zfrepro.report import networks
-from zfrepro.report.networks import FIVE, TEST5, TOP1, TOP5, TRAIN, WIDE, Networks
 
 IMAGES, CLASSES = 200, 8
 LABELS = torch.arange(IMAGES) % CLASSES

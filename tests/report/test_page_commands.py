@@ -11,10 +11,10 @@ from tests.project import Project
 from tests.report.test_page import Reader
 from zfrepro import config, files
 from zfrepro.data.store import PreparedSet
+from zfrepro.elements.errors.tables import TOP1, TOP5, TRAIN, Networks, Row
 from zfrepro.inference import evaluation
 from zfrepro.models.convnet import build as build_net
 from zfrepro.render import tables
-from zfrepro.report.networks import TOP1, TOP5, TRAIN, Networks, Row
 from zfrepro.report.page.build import build
 from zfrepro.training import trained
 from zfrepro.training.trained import Trained

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from tools import readme
-from zfrepro.report import networks
-from zfrepro.report.networks import TOP1, TOP5
+from zfrepro.elements.errors import tables as networks
+from zfrepro.elements.errors.tables import TOP1, TOP5
 
 
 def test_blocks_are_filled_and_the_rest_is_kept() -> None:

@@ -10,10 +10,13 @@ import pandas as pd
 import psutil
 import pytest
 
-from pipelines import _transfer, probe, transfer
+from pipelines import transfer as command
 from tests.transfer import target_sets
 from zfrepro import config, files, processes
 from zfrepro.data.store import ABSENT
+from zfrepro.elements.transfer import folds as shared
+from zfrepro.elements.transfer import probe
+from zfrepro.elements.transfer import stage as transfer
 
 CLASSES256 = ("001.ak47", "002.backpack", "003.bear", "004.bonsai", "257.clutter")
 
@@ -38,7 +41,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def results(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The stages at a `results` of their own."""
     monkeypatch.setattr(config, "CHECKPOINTS", made.parent / ".checkpoints")
-    for stage in (_transfer, transfer, probe):
+    for stage in (shared, transfer, probe):
         monkeypatch.setattr(stage, "RESULTS", made)
     monkeypatch.setattr(transfer, "OUT", made / "transfer")
     return made
@@ -79,10 +82,10 @@ def test_a_set_gives_folds_of_both_arms_and_finished_ones_are_found_again(
 PROGRAM = """
 import json, sys
 from pathlib import Path
-from pipelines import _transfer, transfer
 from zfrepro import config
+from zfrepro.elements.transfer import folds, stage as transfer
 results, config.CHECKPOINTS = map(Path, sys.argv[1:3])
-_transfer.RESULTS = transfer.RESULTS = results
+folds.RESULTS = transfer.RESULTS = results
 transfer.OUT, transfer.cores = config.CHECKPOINTS / "out", lambda: 2
 transfer.run(json.loads(sys.argv[3]), "caltech101")
 """
@@ -155,7 +158,7 @@ def test_probes_and_the_set_without_its_clutter(results: Path) -> None:
 def test_a_set_that_is_not_there_says_what_makes_it(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_transfer, "RESULTS", tmp_path)
+    monkeypatch.setattr(shared, "RESULTS", tmp_path)
     monkeypatch.setattr(transfer, "OUT", tmp_path / "transfer")
     (tmp_path / "runs").symlink_to(results / "runs")
     with pytest.raises(FileNotFoundError, match="dvc repro prepare@voc2012"):
@@ -171,4 +174,4 @@ def test_the_command_ends_with_one_line(tmp_path: Path, monkeypatch: pytest.Monk
     for name in ("exit_on_signals", "die_with_parent"):  # not of this process
         monkeypatch.setattr(processes, name, lambda: None)
     with pytest.raises(SystemExit, match=r"^error: .*transfer\.yaml"):
-        _transfer.stage("a stage", transfer.run, transfer.SETS)
+        command.main()

@@ -1,7 +1,9 @@
-"""The paper's figures that are measured on trained networks: a folder each.
+"""The paper's figures and tables: a folder each.
 
-In it `element.py` tells the rest of the project its title, settings and cost; `measure.py` measures
-on any network, `plot.py` draws, and `stage.py` does both with the study's networks and images.
+`transfer/` has tables 4 to 7 and figure 9, `errors/` tables 2 and 3, `overlap/` the images that
+sets share. The others are measured on trained networks: `element.py` tells the rest of the project
+its title, settings and cost, `measure.py` measures on any network, `plot.py` draws, and `stage.py`
+does both with the study's networks and images.
 """
 
 from importlib import import_module

@@ -1,11 +1,19 @@
 """Measures of several elements: values of networks and images, both of which are drawn anew."""
 
+import math
+
 import numpy as np
 import pandas as pd
 
-from zfrepro import stats
+from zfrepro import paper, stats
 from zfrepro.outcome import Control, Measure, only
 from zfrepro.stats import Interval
+
+
+def given(table: str, row: str, column: str) -> float:
+    """One number of the paper's, for arithmetic; NaN where it gives none."""
+    found = paper.published(table, row, column)
+    return math.nan if found is None else found
 
 
 def over_images(

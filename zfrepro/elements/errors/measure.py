@@ -6,17 +6,18 @@ compared with its own members, or with another, so there the images are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from math import exp, log
 from statistics import stdev
 
 import numpy as np
 
 from zfrepro import stats
+from zfrepro.elements.errors.tables import FIVE, WIDE
+from zfrepro.elements.measures import given
 from zfrepro.inference import predictions
 from zfrepro.outcome import Measure, UntestedError, only
-from zfrepro.report.measures.given import given
-from zfrepro.report.networks import FIVE, WIDE
 from zfrepro.results import Results
 from zfrepro.stats import Interval, Values
 
@@ -180,3 +181,21 @@ def _ensemble(
         raise UntestedError(f"results/ensembles/{row}_val_ten.parquet is of other images")
     found = stats.bootstrap_shares(others - together)
     return Measure(only(found, expected), "images", len(together), tuple(names), len(together))
+
+
+MEASURES: Mapping[str, Callable[[Results], Measure]] = {  # what claims rest on
+    "table2/zfnet": partial(lower, against("tab3_zfnet", "tab3_alexnet")),
+    "table2/five": partial(members, "zfnet_5_convnets_a", FIVE),
+    "table2/six": partial(
+        one_more, "zfnet_6_convnets_a_and_b", "zfnet_5_convnets_a", (*FIVE, WIDE)
+    ),
+    "table3/parameters": partial(parameters, "tab3_no_fc67", "tab3_alexnet"),
+    "table3/fc7": partial(ratio, against("tab3_no_fc7", "tab3_alexnet")),
+    "table3/fc67": partial(ratio, against("tab3_no_fc67", "tab3_alexnet")),
+    "table3/conv34": partial(ratio, against("tab3_no_conv34", "tab3_alexnet")),
+    "table3/both": partial(ratio, against("tab3_no_conv34_fc67", "tab3_alexnet")),
+    "table3/narrow-full": partial(resized_ratio, resized(2048)),
+    "table3/wide-full": partial(resized_ratio, resized(8192)),
+    "table3/wide-conv": partial(wider_gains, against(WIDE, "tab3_zfnet")),
+    "table3/overfitting": partial(overfitting, against(f"{WIDE}_fc8192", "tab3_zfnet")),
+}

@@ -1,6 +1,5 @@
-"""What the stages on other sets share: command, features of a network there, finished folds."""
+"""What the stages on other sets share: features of a network there, finished folds."""
 
-import argparse
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +12,6 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from pipelines._stage import shell
 from zfrepro import config, files
 from zfrepro.config import Config
 from zfrepro.data.store import ABSENT, PreparedSet, Split
@@ -42,16 +40,6 @@ def is_absent(name: str) -> bool:
 
 class UnfitError(ValueError):
     """A network and images that do not go together."""
-
-
-def stage(description: str | None, run: Callable[..., None], names: Sequence[str] = ()) -> None:
-    """The command of a stage: `run` with conf/transfer.yaml, and with one of `names` if given."""
-    parser = argparse.ArgumentParser(description=description)
-    if names:
-        parser.add_argument("set", choices=names)
-    chosen = vars(parser.parse_args()).values()
-    with shell(keep_memory=True):
-        run(config.load(config.CONFIGS / "transfer.yaml"), *chosen)
 
 
 class Network:

@@ -6,7 +6,8 @@ those of Nadeau and Bengio (`stats.resampled_folds`), and of fewer than three fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -14,9 +15,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from zfrepro import paper, stats
+from zfrepro.elements.measures import given
+from zfrepro.elements.transfer.tables import ARMS
 from zfrepro.outcome import Measure, Part, UntestedError, only
-from zfrepro.report.measures.given import given
-from zfrepro.report.transfer import ARMS
 from zfrepro.results import Results
 from zfrepro.stats import Interval
 from zfrepro.transfer.protocol import proportionate
@@ -169,3 +170,18 @@ def _slope(values: npt.ArrayLike) -> float:
 def _networks(results: Results) -> tuple[str]:
     """The one whose features are used, and which is trained anew from random weights."""
     return (results.settings("transfer")["network"],)
+
+
+CALTECH101 = Rival("caltech101", "table4", "jianchao_2009", "acc_30")
+CALTECH256 = Rival("caltech256", "table5", "bo_2013", "acc_60")
+
+MEASURES: Mapping[str, Callable[[Results], Measure]] = {  # what claims rest on
+    "table4/scratch": partial(gain, "caltech101", "table4"),
+    "table4/cited": partial(rival, CALTECH101, 30),
+    "table5/scratch": partial(gain, "caltech256", "table5"),
+    "table5/cited": partial(rival, CALTECH256, 60),
+    "figure9/cited": partial(rival, CALTECH256, 6),
+    "table6/cited": voc,
+    "table7/caltech101": partial(depth, "caltech101", "caltech101_30"),
+    "table7/caltech256": partial(depth, "caltech256", "caltech256_60"),
+}

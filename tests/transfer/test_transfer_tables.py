@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zfrepro.report import figure9, transfer
+from zfrepro.elements.transfer import plot
+from zfrepro.elements.transfer import tables as transfer
 
 FOLDS = pd.DataFrame([
     {"set": "caltech256", "arm": arm, "classifier": "softmax", "layer": layer, "fold": fold,
@@ -71,10 +72,8 @@ def test_table_7_puts_each_layer_in_its_row() -> None:
 
 def test_figure_9_says_from_where_on_the_network_is_ahead(tmp_path: Path) -> None:
     found = transfer.summary(FOLDS, TESTED)
-    assert "beats the same net from scratch with 60 (41.0 %) from 6 images" in figure9.overtaken(
-        found
-    )
-    assert "no number" in figure9.overtaken(found.assign(mean=[1.0, 2.0, 3.0]))
-    figure9.draw(found, tmp_path / "figure9", "here")
-    figure9.draw(found.iloc[:0], tmp_path / "empty", "here")
+    assert "beats the same net from scratch with 60 (41.0 %) from 6 images" in plot.overtaken(found)
+    assert "no number" in plot.overtaken(found.assign(mean=[1.0, 2.0, 3.0]))
+    plot.draw(found, tmp_path / "figure9", "here")
+    plot.draw(found.iloc[:0], tmp_path / "empty", "here")
     assert {path.suffix for path in tmp_path.iterdir()} == {".png", ".pdf"}

@@ -1,14 +1,15 @@
 """Tables 4 to 7 and figure 9, from the folds that the stages `transfer` and `probe` left."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
 from zfrepro import config, files
 from zfrepro.config import Config
+from zfrepro.elements.transfer import plot
+from zfrepro.elements.transfer import tables as transfer
 from zfrepro.outcome import MEASURES, write_measures
 from zfrepro.render import tables
-from zfrepro.report import figure9, transfer
 
 RESULTS = config.ROOT / "results"
 FIGURE = RESULTS / "figures" / "figure9"
@@ -39,21 +40,22 @@ LAYERS = (
 )
 
 
-def write(settings: Config) -> None:
-    _write_caltech(settings, "Caltech-101", 4, "caltech101")
-    _write_caltech(settings, "Caltech-256", 5, "caltech256")
-    _write_voc(settings)
-    _write_layers(settings)
+def write(settings: Config) -> Iterator[str]:
+    """Writes tables 4 to 7 and figure 9, and gives the tables as text on the way."""
+    yield _write_caltech(settings, "Caltech-101", 4, "caltech101")
+    yield _write_caltech(settings, "Caltech-256", 5, "caltech256")
+    yield _write_voc(settings)
+    yield _write_layers(settings)
     _write_figure(settings)
 
 
-def _write_caltech(settings: Config, title: str, number: int, name: str) -> None:
+def _write_caltech(settings: Config, title: str, number: int, name: str) -> str:
     folds = _folds(f"transfer/{name}")
     table = transfer.caltech(f"table{number}", folds, _tested(settings))
     counts = transfer.table_counts(f"table{number}", folds)
     names = {f"acc_{count}": f"{count} per class" for count in counts}
     note = f"{FOLDS} {_protocol(settings, name, folds)}" if len(folds) else NO_SET
-    _write(table, number, names, note, f"Table {number}: {title}", "accuracy")
+    return _write(table, number, names, note, f"Table {number}: {title}", "accuracy")
 
 
 def _protocol(settings: Config, name: str, folds: pd.DataFrame) -> str:
@@ -68,7 +70,7 @@ def _protocol(settings: Config, name: str, folds: pd.DataFrame) -> str:
     )
 
 
-def _write_voc(settings: Config) -> None:
+def _write_voc(settings: Config) -> str:
     path = RESULTS / "transfer" / "voc2012" / "average_precision.csv"
     columns = ["classifier", "class", "ap", "low", "high"]
     found = pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=columns)
@@ -80,10 +82,10 @@ def _write_voc(settings: Config) -> None:
     readable = transfer.readable(table, names).drop(columns="one-vs-rest, paper")
     for cited in ("sande_2012", "yan_2012"):
         readable.insert(1, cited, table[cited])
-    _write(table, 6, names, note, "Table 6: PASCAL VOC 2012", "average precision", readable)
+    return _write(table, 6, names, note, "Table 6: PASCAL VOC 2012", "average precision", readable)
 
 
-def _write_layers(settings: Config) -> None:
+def _write_layers(settings: Config) -> str:
     folds = _folds("probe")
     counts = settings["probe"]["images_per_class"]
     said = ", ".join(
@@ -94,7 +96,7 @@ def _write_layers(settings: Config) -> None:
     sizes = folds.drop_duplicates("layer").dropna(subset="numbers")
     numbers = ", ".join(f"{line.layer} {line.numbers:,.0f}" for line in sizes.itertuples())
     note = f"{FOLDS} {LAYERS.format(counts=said, numbers=numbers)}" if len(folds) else NO_SET
-    _write(table, 7, names, note, "Table 7: features of each layer", "accuracy")
+    return _write(table, 7, names, note, "Table 7: features of each layer", "accuracy")
 
 
 def _write(
@@ -105,7 +107,7 @@ def _write(
     title: str,
     measure: str,
     readable: pd.DataFrame | None = None,
-) -> None:
+) -> str:
     path = RESULTS / "tables" / f"table{number}.csv"
     shown = transfer.readable(table, names) if readable is None else readable
     tables.write(table, path, shown, note)
@@ -117,18 +119,18 @@ def _write(
         table, path.with_suffix(".png"), label=str(table.columns[0]), pairs=pairs, title=title,
         measure=measure, paper="published, on the real set",
     )  # fmt: skip
-    print(f"{title}\n\n{path.with_suffix('.md').read_text(encoding='utf-8')}")
+    return f"{title}\n\n{path.with_suffix('.md').read_text(encoding='utf-8')}"
 
 
 def _write_figure(settings: Config) -> None:
     folds, tested = _folds("transfer/caltech256"), _tested(settings)
     found = transfer.summary(folds, tested)
-    figure9.draw(found, FIGURE / "figure9", f"here: {settings['network']}")
+    plot.draw(found, FIGURE / "figure9", f"here: {settings['network']}")
     curves = pd.concat([
         found.assign(source="here"),
-        figure9.published().rename(columns={"row": "arm"}).assign(source="paper"),
+        plot.published().rename(columns={"row": "arm"}).assign(source="paper"),
     ])  # fmt: skip
-    with files.atomic_path(FIGURE / "figure9.csv") as path:
+    with files.atomic_path(FIGURE / "plot.csv") as path:
         order = ["source", "arm", "images_per_class", "mean", "sd", "low", "high", "folds"]
         curves[order].to_csv(path, index=False, float_format="%.4g")
     measures = {
@@ -165,7 +167,7 @@ def _report(folds: pd.DataFrame, found: pd.DataFrame, tested: int) -> str:
     gains = "".join(
         f"* {text}\n" for text in transfer.gain_sentences(transfer.gains(folds, tested))
     )
-    return f"{head}Here {figure9.overtaken(found)}.\n\nPretrained minus scratch:\n\n{gains}"
+    return f"{head}Here {plot.overtaken(found)}.\n\nPretrained minus scratch:\n\n{gains}"
 
 
 def _folds(folder: str) -> pd.DataFrame:

@@ -1,0 +1,39 @@
+"""How well classifiers tell classes apart by the features of each layer (table 7)."""
+
+import torch
+
+from zfrepro.config import Config
+from zfrepro.cores import side_by_side
+from zfrepro.elements.transfer.folds import (
+    FEW,
+    RESULTS,
+    Classes,
+    Network,
+    Probe,
+    is_absent,
+    probed,
+    unprobed,
+    write_folds,
+)
+from zfrepro.workers import shared_map
+
+CLASSIFIERS = ("svm", "softmax")
+
+
+def run(settings: Config) -> None:
+    mine = settings["probe"]
+    pairs = [(layer, classifier) for classifier in CLASSIFIERS for layer in mine[classifier]]
+    names = [name for name in mine["images_per_class"] if not is_absent(name)]
+    network = Network(settings["network"])
+    targets = [Classes(name, network, settings) for name in names]
+    wanted = [
+        (target, Probe(target.fold(mine["images_per_class"][target.name], k), *pair))
+        for target in targets
+        for pair in pairs
+        for k in range(mine["folds"])
+    ]
+    # of large networks one at a time, for the memory that the features of a layer take
+    small = 1 if torch.cuda.is_available() else side_by_side(network.config["trainer"])
+    with shared_map(min(small, unprobed(wanted) // FEW)) as each_of:
+        rows = list(probed(wanted, "probes", each_of)) if wanted else []
+    write_folds(rows, RESULTS / "probe" / "folds.csv")
