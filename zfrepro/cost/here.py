@@ -21,6 +21,7 @@ from zfrepro.cost.speed import Speed
 from zfrepro.data import overlap
 from zfrepro.data.sources.published import Size
 from zfrepro.data.store import PreparedSet
+from zfrepro.devices import device_of
 
 STAND_IN = 16e6  # bytes of stand-in images, where no more are needed for a few batches
 BATCHES = 4  # that there are at least
@@ -71,21 +72,21 @@ def product_seconds(device: str = "cpu") -> float:
     return (time.perf_counter() - started) / (2 * SIDE**3)
 
 
-def fit_seconds() -> float:
+def fit_seconds(cfg: Config) -> float:
     """The same where classifiers are fitted."""
-    return product_seconds("cuda" if has_gpu() else "cpu")
+    return product_seconds(device(cfg).type)
 
 
-def has_gpu() -> bool:
-    """Whether this machine evaluates networks, and fits classifiers, on a GPU."""
-    return torch.cuda.is_available()
+def device(cfg: Config) -> torch.device:
+    """Where this machine evaluates networks, draws figures and fits classifiers."""
+    return device_of(cfg["trainer"]["accelerator"])
 
 
 def pass_seconds(rows: Sequence[Row], classes: int) -> dict[str, float]:
-    """By experiment, of an image on the CPU: the first of a family measured, others scaled."""
+    """By experiment, of an image in 32 bits: the first of a family measured, others scaled."""
     bases = families(rows)
     measured = {
-        family: evaluating.seconds_per_image(base.config, classes) / CROPS
+        family: evaluating.seconds_per_image(base.config, classes, device(base.config)) / CROPS
         for family, base in bases.items()
     }
     return {

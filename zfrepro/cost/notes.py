@@ -17,8 +17,8 @@ disk: what stays, raw images not counted; checkpoints go when their training has
 training: as `seconds` of run.json; whole stage: with its start, its checkpoints and its filing,
   and of trainings that are made side by side (trainer.together) each one's share of that time.
 measured: for some seconds on this machine ({cores()} cores), which should have nothing else to do
-  meanwhile; images are prepared on its CPU, and figures counted as if they were made there, which
-  is more than they take where a GPU trains.
+  meanwhile; images are prepared on its CPU, figures are made where networks are trained, on one
+  device and in 32 bits.
   Stages that train nothing are counted by passes and products: right within a factor of two."""
 SCALED = (
     "scaled: by FLOPs from the first row of its family, since its steps take too long to measure."

@@ -19,9 +19,9 @@ AROUND = 8  # seconds of a stage that do not grow with the images: libraries, pi
 
 @dataclass(frozen=True)
 class Rates:
-    """Seconds. Figures are the CPU's work whatever trains; what is done on other sets a GPU's."""
+    """Seconds, of the device that trains and draws, but for thumbnails and products: the CPU's."""
 
-    passes: Mapping[str, float]  # of an image on the CPU, by experiment
+    passes: Mapping[str, float]  # of an image in 32 bits, by experiment
     alone: Speed  # of the network that the other sets are for, on a single device
     thumbnail: float  # of an image, in one process
     product: float  # of a FLOP of matrix products on the CPU
@@ -61,7 +61,7 @@ def line(stage: str, arguments: Sequence[str], known: Known, rates: Rates, state
         checkpoint_bytes=0,
         training_seconds=None,
         stage_seconds=AROUND + seconds(demand, known, rates, elsewhere=elsewhere),
-        speed=rates.alone.how if elsewhere else MEASURED,
+        speed=rates.alone.how if elsewhere or demand.passes else MEASURED,
         state=state,
     )
 

@@ -31,7 +31,7 @@ class Machine:
     prepared_image: float  # in one process
     loading: float  # of the libraries of a stage
     speeds: Mapping[str, Speed]
-    passes: Mapping[str, float]  # of an image on the CPU, where figures are made
+    passes: Mapping[str, float]  # of an image, in 32 bits, where figures are made
     evaluated_image: Mapping[str, float]  # in ten crops
     number: int  # bytes of an activation
     devices: int = 1  # that share a batch
@@ -101,6 +101,7 @@ def measure(study: Study, gpu: str | None, budget: float) -> Machine:
     if gpu is None:
         prepared = networks.PREPARED if study.manifest else None
         speeds = here.training_speeds(study.rows, study.size, prepared, budget)
+        passes = here.pass_seconds(study.rows, study.size.classes)
         loading, number = here.startup_seconds(), here.activation_bytes(study.config)
         devices = here.devices(study.config)
     else:
@@ -108,11 +109,11 @@ def measure(study: Study, gpu: str | None, budget: float) -> Machine:
             row.name: gpus.speed(gpu, study.gpus, row.net, row.config["training"])
             for row in study.rows
         }
+        passes = {row.name: gpus.pass_seconds(gpu, row.net) for row in study.rows}
         loading, devices = LOADING, study.gpus
         number = gpus.activation_bytes(gpu, study.config["training"]["precision"])
-    passes = here.pass_seconds(study.rows, study.size.classes)
     elsewhere = {name: each.of_one(devices).val_image for name, each in speeds.items()}
-    evaluating = passes if gpu is None and not here.has_gpu() else elsewhere
+    evaluating = elsewhere if gpu or here.device(study.config).type == "cuda" else passes
     return Machine(
         prepared_image=here.preparation_seconds(study.config["data"]),
         loading=loading,
@@ -123,7 +124,7 @@ def measure(study: Study, gpu: str | None, budget: float) -> Machine:
         devices=devices,
         thumbnail=here.thumbnail_seconds(study.config["data"]["image_size"]),
         product=here.product_seconds(),
-        fit=gpus.product_seconds(gpu) if gpu else here.fit_seconds(),
+        fit=gpus.product_seconds(gpu) if gpu else here.fit_seconds(study.config),
     )
 
 
