@@ -1,7 +1,5 @@
 """How well classifiers tell classes apart by the features of each layer (table 7)."""
 
-import torch
-
 from zfrepro.config import Config
 from zfrepro.cores import side_by_side
 from zfrepro.elements.transfer.folds import (
@@ -33,7 +31,7 @@ def run(settings: Config) -> None:
         for k in range(mine["folds"])
     ]
     # of large networks one at a time, for the memory that the features of a layer take
-    small = 1 if torch.cuda.is_available() else side_by_side(network.config["trainer"])
-    with shared_map(min(small, unprobed(wanted) // FEW)) as each_of:
+    beside = min(side_by_side(network.config["trainer"]), unprobed(wanted) // FEW)
+    with shared_map(beside) as each_of:
         rows = list(probed(wanted, "probes", each_of)) if wanted else []
     write_folds(rows, RESULTS / "probe" / "folds.csv")

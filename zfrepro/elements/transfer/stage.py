@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from zfrepro import config, files
 from zfrepro.config import Config
-from zfrepro.cores import cores
+from zfrepro.cores import cores, side_by_side
 from zfrepro.data.store import PreparedSet
 from zfrepro.elements.transfer.folds import (
     FEW,
@@ -65,9 +65,10 @@ def _classes(settings: Config, name: str, network: Network) -> Iterator[Row]:
         protocol.table(drawn.values(), target.split.paths).to_parquet(path, index=False)
     wanted = [(target, Probe(fold, settings["layer"], "softmax")) for fold in folds]
     untrained = Untrained(target, settings["scratch"])
-    # without a GPU side by side: a small net, or classifier, is faster on a core of its own
-    new = max(unprobed(wanted) // FEW, untrained.missing(again))
-    beside = 1 if torch.cuda.is_available() else min(cores(), new)
+    # a small net, or classifier, is faster on a core of its own; a GPU is shared where the training
+    # of the network shared it, since large ones leave no memory for others
+    most = side_by_side(network.config["trainer"]) if network.device.type == "cuda" else cores()
+    beside = min(most, max(unprobed(wanted) // FEW, untrained.missing(again)))
     with shared_map(beside) as each_of:
         yield from probed(wanted, f"{name}, pretrained", each_of)
         yield from untrained.tried(again, each_of, max(1, cores() // max(1, beside)))
