@@ -120,6 +120,7 @@ def variants(batch: int) -> Iterator[tuple[str, Callable[[], float]]]:
     yield "memory filled", lambda: settled(fill=True)
     # from here on any algorithm, which costs nothing worth the name
     yield "any algorithm", lambda: plain(zfnet)
+    yield "normalisation by torch's operations", lambda: by_operations(plain)
     yield "without normalisation", lambda: plain(lambda: zfnet("none"))
     yield "compiled", lambda: plain(zfnet, compiled=True)
     yield "fp32", lambda: plain(zfnet, "fp32")
@@ -127,6 +128,17 @@ def variants(batch: int) -> Iterator[tuple[str, Callable[[], float]]]:
     yield "torchvision's AlexNet", lambda: plain(alexnet)
     # its flattening is a view, which channels last does not allow
     yield "pytorchcv's ZFNet", lambda: plain(pytorchcv, plain_layout=True)
+
+
+def by_operations(plain: Callable[[Callable[[], Any]], float]) -> float:
+    """Without the kernels of `zfrepro.models.lrn_kernels`."""
+    from zfrepro.models import normalisation
+
+    kernels, normalisation._kernels = normalisation._kernels, lambda _: None
+    try:
+        return plain(zfnet)
+    finally:
+        normalisation._kernels = kernels
 
 
 def ratios(speeds: dict[str, float]) -> dict[str, float]:

@@ -1,11 +1,15 @@
 """LRN against hand, torch and finite differences; LCN against its formula written out."""
 
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from zfrepro.fingerprint import PROJECT
 from zfrepro.models import normalisation
 from zfrepro.models.normalisation import LocalContrastNorm, LocalResponseNorm
 
@@ -67,6 +71,47 @@ def test_lrn_in_bf16_is_the_float32_result_but_for_rounding():
     assert torch.equal(rough[0], exact[0].bfloat16())
     # on the way back s^-1/2 has been kept in bf16
     torch.testing.assert_close(rough[1].float(), exact[1], rtol=0.02, atol=0.002)
+
+
+# the GPU's kernels, in Triton's interpreter, against the CPU's way
+INTERPRETED = """
+import itertools, torch
+from zfrepro.models import lrn_kernels, normalisation
+from zfrepro.models.normalisation import LocalResponseNorm
+
+def both(norm, x, grad):
+    x = x.detach().requires_grad_()
+    out = norm(x)
+    out.backward(grad)
+    return out.detach(), x.grad
+
+shapes = [(3, 7, 5, 4), (2, 3, 1, 1), (2, 40, 7, 5), (5, 8, 30)]
+windows = [(5, 0.75), (4, 0.6), (1, 1.0)]
+for shape, (window, beta), last in itertools.product(shapes, windows, (True, False)):
+    x, grad = 30 * torch.randn(shape), torch.randn(shape)
+    if last and len(shape) == 4:
+        x = x.to(memory_format=torch.channels_last)
+    norm = LocalResponseNorm(window, 2.0, 1e-4, beta)
+    theirs = both(norm, x, grad)
+    chosen, normalisation._kernels = normalisation._kernels, lambda x: lrn_kernels
+    ours, rough = both(norm, x, grad), both(norm, x.bfloat16(), grad.bfloat16())
+    normalisation._kernels = chosen
+    for mine, other, coarse in zip(ours, theirs, rough):
+        most = float(other.abs().max())
+        torch.testing.assert_close(mine, other, rtol=2e-6, atol=2e-6 * most)
+        torch.testing.assert_close(coarse.float(), other, rtol=0.03, atol=0.01 * most)
+        assert mine.stride() == coarse.stride() == x.stride()
+print("equal")
+"""
+
+
+def test_lrn_kernels_equal_the_cpus_way():
+    pytest.importorskip("triton")
+    done = subprocess.run(
+        [sys.executable, "-c", INTERPRETED], cwd=PROJECT, capture_output=True, text=True,
+        env={**os.environ, "TRITON_INTERPRET": "1"}, check=False,
+    )  # fmt: skip
+    assert done.stdout == "equal\n", done.stderr
 
 
 def test_lrn_takes_strided_inputs_and_foreign_gradient_layouts():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import ceil, prod
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import torch
@@ -74,6 +75,9 @@ class _ResponseNorm(torch.autograd.Function):
         out, roots = torch.empty_like(x), torch.empty_like(x)
         ctx.save_for_backward(x, roots)
         ctx.formula = formula
+        if kernels := _kernels(x):
+            kernels.forward(x, out, roots, _step(x), *formula)
+            return out
         maps = _Belt(x, formula.window, before=formula.window // 2)
         for source, target, kept in maps.chunks(x, out, roots):
             maps.load(source)
@@ -88,6 +92,11 @@ class _ResponseNorm(torch.autograd.Function):
         x, roots = ctx.saved_tensors
         formula: Formula = ctx.formula
         out = torch.empty_like(x)
+        if kernels := _kernels(x):
+            like = torch.channels_last if _is_channels_last(x) else torch.contiguous_format
+            grad, (window, _, alpha, beta) = grad.contiguous(memory_format=like), formula
+            kernels.backward(x, grad, roots, out, _step(x), window, alpha, beta)
+            return out, None
         before = formula.window // 2
         maps, grads, root = (_Belt(x, formula.window, before) for _ in range(3))
         products = _Belt(x, formula.window, before=formula.window - 1 - before)  # turned round
@@ -114,7 +123,7 @@ class _Belt:
 
     def __init__(self, x: Tensor, window: int, before: int) -> None:
         self.window, self.before = window, before
-        self.step = 1 if _is_channels_last(x) else prod(x.shape[2:])
+        self.step = _step(x)
         self.values = x.shape[1] * self.step  # of one row, without the gap
         gap = (window - 1) * self.step
         rows = self._rows_at_a_time(x)
@@ -163,6 +172,22 @@ def _sliding_sum(flat: Tensor, window: int, step: int) -> Tensor:
     if window % 2:
         return _sliding_sum(flat[:-step], window - 1, step).add_(flat[(window - 1) * step :])
     return _sliding_sum(flat[:-step] + flat[step:], window // 2, 2 * step)
+
+
+def _kernels(x: Tensor) -> ModuleType | None:
+    """The kernels that do it in one pass over memory, where there are some for such a tensor."""
+    if x.device.type != "cuda" or x.dtype == torch.float64:
+        return None
+    try:
+        from zfrepro.models import lrn_kernels  # noqa: PLC0415
+    except ImportError:  # Triton comes with PyTorch on Linux alone
+        return None
+    return lrn_kernels
+
+
+def _step(x: Tensor) -> int:
+    """Values in memory from one map to the next."""
+    return 1 if _is_channels_last(x) else prod(x.shape[2:])
 
 
 def _is_channels_last(x: Tensor) -> bool:
