@@ -7,7 +7,7 @@ flips and the mean subtraction that make it the network's input, in this process
 torchvision's `ImageFolder` with two worker processes, which decode photographs of ImageNet's
 usual size (500x375, about 110 KB) with the transforms of torchvision's training reference. They
 take turns, so a busy machine slows all of them alike: read the ratios. All files are in the page
-cache. Writes benchmarks/results/loading.json.
+cache, but for a last comparison of reading from the disk. Writes benchmarks/results/loading.json.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from __future__ import annotations
 import argparse
 import io
 import itertools
+import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -113,6 +115,53 @@ def store_to_input(prepared: PreparedSet) -> Epoch:
     return epoch
 
 
+def cold(folder: Path, rounds: int) -> dict[str, float]:
+    """Random crops that are not in memory yet, as the memory map alone fetches them and announced.
+
+    Medians over rounds of images a second, and of bytes from the disk by the bytes of a crop.
+    """
+    split = PreparedSet.open(folder).split("train")
+    array = cast("Any", split)._pixels
+    array._unread = bytearray(len(array._unread))  # as after a first epoch
+    array.__dict__["_outgrows_memory"] = True
+    announce = array.announce
+    ways = {"map": lambda *_: None, "announced": announce}
+    rng = np.random.default_rng(0)
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    for _, (name, way) in itertools.product(range(rounds), ways.items()):
+        array.announce = way
+        descriptor = os.open(folder / "train.npy", os.O_RDONLY)
+        os.fsync(descriptor)  # pages that are not on the disk yet would stay
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(descriptor)
+        order = rng.permutation(len(split))
+        before, started = _read_bytes(), time.perf_counter()
+        for rows in np.split(order, range(BATCH, len(order), BATCH)):
+            split.read(rows, *rng.integers(0, SIZE - CROP + 1, (2, len(rows))), crop=CROP)
+        seconds, fetched = time.perf_counter() - started, _read_bytes() - before
+        found[name].append((len(order) / seconds, fetched / (len(order) * 3 * CROP**2)))
+    speed, share = (
+        {name: statistics.median(row[k] for row in rows) for name, rows in found.items()}
+        for k in range(2)
+    )
+    print(
+        f"cold: {speed['announced'] / speed['map']:.1f} times the map's images/s, and "
+        f"{share['announced']:.2f} times a crop's bytes from the disk, {share['map']:.2f} by the map"
+    )
+    return {
+        "cold, images_per_second": speed["announced"],
+        "cold, announced / map": speed["announced"] / speed["map"],
+        "cold, bytes read / bytes of a crop": share["announced"],
+        "cold, the same by the map": share["map"],
+    }
+
+
+def _read_bytes() -> int:
+    """That this process has had from disks."""
+    lines = Path("/proc/self/io").read_text(encoding="ascii").splitlines()
+    return int(dict(line.split(": ") for line in lines)["read_bytes"])
+
+
 def images_per_second(epoch: Epoch, seconds: float) -> float:
     """Over whole epochs for at least `seconds`, without the first batch, which starts workers."""
     batches = itertools.chain.from_iterable(epoch() for _ in itertools.count())
@@ -159,7 +208,10 @@ def main() -> None:
             "store, mean subtracted": store_to_input(prepared),
         }
         measured = compare(epochs, arguments.rounds, arguments.seconds)
-    report(measured, {"preparing, images_per_second": preparing, "kilobytes": kilobytes})
+        from_disk = cold(folder / "prepared", arguments.rounds)
+    report(
+        measured, {"preparing, images_per_second": preparing, "kilobytes": kilobytes} | from_disk
+    )
 
 
 def report(measured: dict[str, list[float]], circumstances: dict[str, float]) -> None:

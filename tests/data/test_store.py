@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import pickle
 from concurrent.futures import ProcessPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -184,6 +185,31 @@ def test_each_image_is_checked_once(folders, monkeypatch):
     train.read([3, 4])
     train.read([4, 5, 4], crop=28)
     assert len(summed) == 3
+
+
+def test_what_a_batch_reads_is_fetched_at_once(folders, monkeypatch):
+    """The pages of whole images at first, for their checksums; then those of crops, if need be."""
+    asked = []
+
+    class File:
+        offset = 128
+        _mmap = SimpleNamespace(madvise=lambda _, first, length: asked.append((first, length)))
+
+    array = PreparedSet.open(folders["uint8"]).split("train")._pixels
+    assert len(array._mapped) == 40
+    monkeypatch.setitem(vars(array), "_file", File())
+    monkeypatch.setattr(store.mmap, "PAGESIZE", 64)
+    array.announce([3, 5], [2, 0], 28)  # rows of 96 bytes, images of 3,072
+    assert asked == [(128 + 3 * 3072, 3072), (128 + 5 * 3072, 3072)]
+    array.image(3)
+    asked.clear()
+    array.announce([3], [2], 28)  # it is in memory
+    assert asked == []
+    monkeypatch.setitem(vars(array), "_outgrows_memory", True)
+    array.announce([3], [2], 28)
+    assert asked == [(128 + 3 * 3072 + 2 * 96, 28 * 96)]
+    array.announce([3], [1], 28)  # from the start of the page in which the crop begins
+    assert asked[1:] == [(128 + 3 * 3072 + 64, 28 * 96 + 32)]
 
 
 def test_a_changed_manifest_is_named(broken):

@@ -9,6 +9,7 @@ import copy
 import hashlib
 import io
 import json
+import mmap
 import os
 import zlib
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
@@ -172,6 +174,7 @@ class Split:
         side = self.image_size if crop is None else crop
         places = self._places(tops, len(rows), side), self._places(lefts, len(rows), side)
         batch = np.empty((len(rows), side, side, 3), dtype=np.uint8)
+        self._pixels.announce(rows.tolist(), places[0], side)
         for out, row, top, left in zip(batch, rows.tolist(), *places, strict=True):
             out[:] = self._pixels.image(row)[top : top + side, left : left + side]
         return batch
@@ -210,6 +213,27 @@ class _Array:
         size = manifest["image_size"]
         _check_shape(path, self._mapped.shape, (len(sums), size, size, 3), manifest)
 
+    def announce(self, rows: Sequence[int], tops: Sequence[int], side: int) -> None:
+        """Has the system fetch what is about to be read of these rows, all of it at once.
+
+        Left to itself it fetches as pixels are copied, an image after the other, and by guess six
+        times the bytes. What has been read before is in memory, unless the array is too large.
+
+        Args:
+            rows, tops: of each crop its image and the first row of its pixels.
+            side: of the crops.
+        """
+        if not hasattr(mmap, "MADV_WILLNEED"):  # Windows
+            return
+        size, line = self._mapped.shape[1], self._mapped.strides[1]
+        for row, top in zip(rows, tops, strict=True):
+            if not (self._unread[row] or self._outgrows_memory):
+                continue
+            lines = (0, size) if self._unread[row] else (top, top + side)  # all, for its checksum
+            first, last = (self._file.offset + (row * size + at) * line for at in lines)
+            first -= first % mmap.PAGESIZE
+            self._file._mmap.madvise(mmap.MADV_WILLNEED, first, last - first)
+
     def image(self, row: int) -> Pixels:
         pixels: Pixels = self._mapped[row]
         if self._unread[row]:
@@ -220,10 +244,19 @@ class _Array:
     @cached_property
     def _mapped(self) -> Pixels:
         # as a plain array: each slice of a memmap would be a memmap, at several microseconds
-        return np.asarray(_map(self._path, self._manifest))
+        return np.asarray(self._file)
+
+    @cached_property
+    def _file(self) -> Any:
+        return _map(self._path, self._manifest)
+
+    @cached_property
+    def _outgrows_memory(self) -> bool:
+        """Whether what was read once may be gone from memory: an array above half of it."""
+        return self._path.stat().st_size > psutil.virtual_memory().total / 2
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if key != "_mapped"}
+        return {key: value for key, value in vars(self).items() if key not in ("_file", "_mapped")}
 
 
 class _Packed:
@@ -237,6 +270,15 @@ class _Packed:
         self._offsets, self._lengths, self._sums = offsets, lengths, sums
         if path.stat().st_size != lengths.sum():
             raise _unfit(path, f"has {path.stat().st_size} bytes, not {lengths.sum()}", manifest)
+
+    def announce(self, rows: Sequence[int], _tops: Sequence[int], _side: int) -> None:
+        """As of an array: whole files, whatever part of the image is wanted."""
+        if hasattr(os, "posix_fadvise"):  # Linux
+            for row in rows:
+                os.posix_fadvise(
+                    self._descriptor, int(self._offsets[row]), int(self._lengths[row]),
+                    os.POSIX_FADV_WILLNEED,
+                )  # fmt: skip
 
     def image(self, row: int) -> Pixels:
         packed = os.pread(self._descriptor, int(self._lengths[row]), int(self._offsets[row]))
