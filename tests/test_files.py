@@ -1,4 +1,5 @@
 import ast
+import errno
 import os
 import subprocess
 import sys
@@ -46,6 +47,21 @@ def test_the_second_owner_is_told_who_is_the_first(tmp_path: Path) -> None:
         pytest.raises(files.LockedError, match=rf"tab3_zfnet.*pid {os.getpid()}"),
         files.exclusive(tmp_path, "training of tab3_zfnet"),
     ):
+        pass
+
+
+def test_where_there_are_no_locks_a_line_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(files.fcntl, "flock", flock)
+    with files.exclusive(tmp_path, "work"):
+        (tmp_path / "made").touch()
+    assert "its file system has no locks (Function not implemented)" in caplog.text
+    monkeypatch.setattr(files, "NO_LOCKS", ())
+    with pytest.raises(OSError, match="not implemented"), files.exclusive(tmp_path, "work"):
         pass
 
 

@@ -150,6 +150,10 @@ def test_who_is_first(
             "SLURM counts 2 processes.*asks for 1",
         ),
         (TORCHRUN | {"RANK": "0"}, TWO | {"nodes": 2}, "torchrun counts 2.*--nnodes=2"),
+        (  # a batch script without srun
+            SLURM | {"SLURM_NTASKS": "2", "SLURM_PROCID": "0"}, TWO,
+            "the job has 2 tasks.*srun with --nodes=1 --ntasks-per-node=2",
+        ),
     ],
 )  # fmt: skip
 def test_other_processes_than_asked_for_are_refused(
@@ -167,7 +171,7 @@ def test_other_processes_than_asked_for_are_refused(
     ("variables", "trainer"),
     [
         ({}, ONE), ({}, TWO), ({"RANK": "0"}, TWO), (TORCHRUN | {"RANK": "1"}, TWO),
-        (SLURM | {"SLURM_NTASKS": "2", "SLURM_PROCID": "1"}, TWO),
+        (SLURM | {"SLURM_NTASKS": "2", "SLURM_PROCID": "1", "SLURM_STEP_ID": "0"}, TWO),
         (SLURM | {"SLURM_NTASKS": "8", "SLURM_PROCID": "0"}, ONE),  # a batch script without srun
         (SLURM | {"SLURM_PROCID": "0"}, TWO),
         (LIGHTNING | {"LOCAL_RANK": "1"}, TWO),

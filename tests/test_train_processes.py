@@ -70,6 +70,7 @@ def test_the_second_process_is_refused_with_the_first(project: Project) -> None:
     next(line for line in holder.stderr if "epoch 1/" in line)
     job = {
         "SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2", "SLURM_JOB_ID": "7", "SLURM_NODEID": "0",
+        "SLURM_STEP_ID": "0",
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
     }  # fmt: skip
     ranks = [

@@ -28,6 +28,7 @@ from zfrepro import processes
 SUMS = "SHA256SUMS"
 LOCK_NAME = ".lock"
 PATIENCE = 600  # seconds, in which the first of several processes begins
+NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)  # of some network file systems
 FULL = (errno.ENOSPC, errno.EDQUOT)  # no room on the disk, or none for this user
 
 log = logging.getLogger(__name__)
@@ -239,11 +240,20 @@ def reason(error: BaseException) -> str:
 
 
 def _locked(lock: IO[str], kind: int, tries: int) -> bool:
+    """Whether the lock was to be had; a line, and yes, where the file system knows no locks."""
     for left in reversed(range(tries)):
         try:
             fcntl.flock(lock, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             time.sleep(0.1 if left else 0)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            log.warning(
+                "%s: its file system has no locks (%s): see to it that nothing else works there",
+                lock.name, error.strerror,
+            )  # fmt: skip
+            return True
         else:
             return True
     return False

@@ -97,6 +97,12 @@ def check(trainer: Mapping[str, Any], *, sweep: bool = False) -> None:
     _check_accelerator(trainer["accelerator"])
     devices, nodes = _devices(trainer), trainer["nodes"]
     by = launcher()
+    in_step = {"SLURM_STEP_ID", "SLURM_STEP_NUM_TASKS"} & set(os.environ)
+    if by is SRUN and by.started == devices * nodes > 1 and not in_step:
+        raise ProcessesError(
+            f"the job has {by.started} tasks, and srun has not started this process: it would wait "
+            f"for the others for ever: {by.remedy.format(nodes=nodes, devices=devices)}"
+        )
     if by is None:
         _check_alone(trainer, devices, sweep)
     elif by.started != devices * nodes and (devices * nodes > 1 or not is_first()):
