@@ -32,6 +32,7 @@ DAY = 24 * 3600
 ANALYSED = [  # the networks that figures are of
     *(f"tab2_zfnet_seed{seed}" for seed in (1, 2, 3, 4)), "tab3_zfnet", "tab3_alexnet",
     "fig6_alexnet_seed1", "fig6_alexnet_seed2", "fig6_zfnet_no_clip",
+    "fig6_alexnet_stride2", "fig6_alexnet_kernel7",
 ]  # fmt: skip
 # multiply-adds of each layer of ZFNet at 224: map pixels x maps x weights of a filter
 ZFNET = (

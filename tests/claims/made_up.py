@@ -23,7 +23,10 @@ from zfrepro.results import Results
 PROFILE = "miniature"
 IMAGES = 400  # predicted; a network's error is a multiple of a quarter of a percent
 LAYERS = ["conv1", "conv2", "conv3", "conv4", "conv5", "fc7"]
-KINDS = {"unclipped": ["fig6_zfnet_no_clip"], "alexnet": list(ALEXNETS), "zfnet": list(FIVE[:3])}
+KINDS = {
+    "unclipped": ["fig6_zfnet_no_clip"], "alexnet": list(ALEXNETS), "zfnet": list(FIVE[:3]),
+    "stride2": ["fig6_alexnet_stride2"], "kernel7": ["fig6_alexnet_kernel7"],
+}  # fmt: skip
 NOISE = (0.5, -0.5, 0.25, -0.25, 0.0)  # sums to 0
 
 
@@ -78,12 +81,14 @@ def figure6(table: pd.DataFrame) -> dict[str, Found]:
 
 def first_layers(sign: int) -> list[dict[str, object]]:
     noise = {"unclipped": (0.0,), "alexnet": NOISE[:3], "zfnet": NOISE[1:4]}
-    larger = {"dominance": "unclipped", "middle": "zfnet"}
+    noise |= dict.fromkeys(("stride2", "kernel7"), (0.0,))
+    larger = {"dominance": ("unclipped",), "middle": ("zfnet", "kernel7")}
     measures = ("dominance", "largest_share", "blank", "dead", "middle", "low", "high", "aliased",
                 "layer2_high", "grid_excess")  # fmt: skip
     return [
         {"kind": kind, "seed": seed, **{
-            name: 10 + each + 5 * sign * (larger.get(name, "alexnet") == kind) for name in measures
+            name: 10 + each + 5 * sign * (kind in larger.get(name, ("alexnet",)))
+            for name in measures
         }}
         for kind, values in noise.items() for seed, each in enumerate(values)
     ]  # fmt: skip
@@ -135,6 +140,7 @@ def errors(sign: int) -> dict[str, tuple[float, float]]:
         WIDE: zfnet - 6 * sign,
         f"{WIDE}_fc8192": zfnet,
         "fig6_zfnet_no_clip": zfnet,
+        **dict.fromkeys(("fig6_alexnet_stride2", "fig6_alexnet_kernel7"), alexnet),
         **{name: alexnet + each for name, each in zip(ALEXNETS, NOISE, strict=False)},
         **{name: zfnet + each for name, each in zip(FIVE, NOISE, strict=True)},
     }

@@ -11,7 +11,8 @@ from zfrepro.keys import key, section
 if TYPE_CHECKING:
     from zfrepro.cost.demands import Known
 
-KINDS = ("unclipped", "alexnet", "zfnet")
+DRAWN = ("unclipped", "alexnet", "zfnet")
+KINDS = (*DRAWN, "stride2", "kernel7")
 FIRST, SECOND = "conv1", "conv2"
 
 
@@ -26,6 +27,8 @@ class Settings:
     unclipped: list[str] = key("networks whose filters are never clipped", **EXPERIMENTS)
     alexnet: list[str] = key("the first is drawn, all are measured", **EXPERIMENTS)
     zfnet: list[str] = key("the same", **EXPERIMENTS)
+    stride2: list[str] = key("AlexNet with ZFNet's stride alone", **EXPERIMENTS)
+    kernel7: list[str] = key("AlexNet with ZFNet's kernel alone", **EXPERIMENTS)
     split: str = key("of the source", one_of=("train", "val"))
     bands: Bands = section("of spatial frequency", Bands)
     maps: int = key("shown of layer 2", least=1, most=10_000)
