@@ -282,7 +282,8 @@ def test_the_plan_is_a_table_and_a_file(monkeypatch: pytest.MonkeyPatch, tmp_pat
     out = tmp_path / "plan.csv"
     text = plan.plan(plan.parse(["tab3_zfnet", "profile=paper", "gpu=a100", f"out={out}"]))
     assert "1,281,167 + 50,000 images of 1,000 classes" in text
-    body = text.split("\n\n")[1].splitlines()
+    fields, body = (part.splitlines() for part in text.split("\n\n")[1:3])
+    assert fields[-1].split() == ["conv5", "13", "x", "13", "139", "pixels", "62%"]
     assert [line.split()[0] for line in body if not line.startswith("-")] == [
         "stage", "prepare@source", "train@tab3_zfnet", "evaluate", "all", "to",
     ]  # fmt: skip

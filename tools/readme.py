@@ -18,9 +18,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from zfrepro import config
 from zfrepro.claims import text as claims_text
 from zfrepro.elements.errors.tables import TOP1, TOP5, TRAIN, readable
+from zfrepro.elements.settings import NETWORK
 from zfrepro.files import atomic_write
+from zfrepro.models import geometry
 from zfrepro.render.tables import markdown
 from zfrepro.report.compare import CLAIMS, NUMBERS, SUMMARY
 
@@ -56,6 +59,24 @@ def verdicts(project: Path) -> str:
     found = Counter(each["verdict"] for each in json.loads(path.read_text("utf-8"))["claims"])
     counted = ", ".join(f"**{count} {name}**" for name, count in found.most_common())
     return f"Of the paper's {found.total()} claims: {counted}.\n"
+
+
+def fields(_: Path) -> str:
+    """What a unit of each convolution of ZFNet sees, by profile."""
+    profiles = ("smoke", "miniature", "study", "imagenette", "paper")
+    seen = {
+        name: geometry.sights_of(config.compose_experiment(NETWORK, [f"profile={name}"]))
+        for name in profiles
+    }
+    rows = [
+        {"layer": own[0].layer, "pixels": own[0].field}
+        | {
+            profile: f"{each.side}, {each.share:.0%}"
+            for profile, each in zip(profiles, own, strict=True)
+        }
+        for own in zip(*seen.values(), strict=True)
+    ]
+    return markdown(pd.DataFrame(rows))
 
 
 def plan(project: Path) -> str:
@@ -131,6 +152,7 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "table3": partial(table, "table3"),
     "claims": claims,
     "verdicts": verdicts,
+    "fields": fields,
     "plan": plan,
     "naive": naive,
     "benchmarks": benchmarks,

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from pipelines.prepare import root_of
 from zfrepro import config, files, outputs, processes
-from zfrepro.config import ConfigError
+from zfrepro.config import Config, ConfigError
 from zfrepro.cores import cores
 from zfrepro.cost import done, gpus, notes, study, table
+from zfrepro.models import geometry
 
 if TYPE_CHECKING:
     from zfrepro.cost.study import Beside, Study
@@ -87,6 +88,7 @@ def plan(wish: Wish) -> str:
     totals = [table.total(lines, "all"), table.total(open_lines, "to do")]
     parts = [
         _heading(planned, wish),
+        layers(first),
         table.to_text(lines, totals),
         notes.explain([*machine.speeds.values()], wish.gpu),
         notes.redone(status) if status else notes.another_size(first["profile"]),
@@ -114,6 +116,16 @@ def _heading(planned: "Study", wish: Wish) -> str:
         f"{size.classes:,} classes ({images}), {cfg['data']['image_size']} pixels, crops of "
         f"{cfg['crop']};\nbatch {cfg['training']['batch']}, {cfg['training']['epochs']} epochs"
     )
+
+
+def layers(config: Config) -> str:
+    """What units of a network's convolutions see: map, receptive field, its share of the crop."""
+    rows = [
+        f"  {each.layer}  {each.side:>3} x {each.side:<3} {each.field:>4} pixels {each.share:>5.0%}"
+        + "  more than the image: no part is a place of its own there" * (each.share > 1)
+        for each in geometry.sights_of(config)
+    ]
+    return "\n".join([f"{config['name']}: maps, and what a unit of them sees of a crop", *rows])
 
 
 def _is_current(wish: Wish) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from zfrepro import config
 from zfrepro.elements.architecture import stage as architecture
 from zfrepro.elements.correspondence import stage as correspondence
 from zfrepro.elements.errors.measure import ALEXNETS
@@ -159,6 +160,8 @@ def parameters(name: str, sign: int) -> int:
 
 def networks(root: Path, sign: int) -> None:
     found = errors(sign)
+    wide = config.compose_experiment(FIVE[0], ["profile=miniature", "data.image_size=256"])
+    _json(root / "configs" / f"{FIVE[0]}.yaml", wide)  # JSON is YAML too
     for seed, (name, (val, train)) in enumerate(found.items()):
         splits = {"train": {"images": 1281}, "val": {"images": IMAGES}}
         split = {

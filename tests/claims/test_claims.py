@@ -357,6 +357,21 @@ def test_layer_7_is_judged_where_layer_5_shows_something(results: Path) -> None:
     assert found.note == "it presupposes table1-layer5, which is inconclusive here"
 
 
+def test_where_a_unit_sees_more_than_the_image_no_part_is_a_place_of_its_own(
+    results: Path,
+) -> None:
+    path = results / "configs" / "tab3_zfnet.yaml"
+    cfg = json.loads(path.read_text())
+    assert judged(results)["table1-layer5"].verdict == "reproduced"
+    path.write_text(json.dumps({**cfg, "crop": 139}))  # as wide as the field of layer 5
+    assert judged(results)["table1-layer5"].verdict == "reproduced"
+    path.write_text(json.dumps({**cfg, "crop": 138}))
+    found = judged(results)
+    assert found["table1-layer5"].verdict == found["table1-layer7"].verdict == "not tested"
+    assert "conv5 sees 139 pixels, and the images have 138" in found["table1-layer5"].note
+    assert "measured: +0.05" in found["table1-layer5"].note
+
+
 def test_parts_that_any_place_on_the_face_equals_do_not_correspond(results: Path) -> None:
     write_measures(results / "figures" / "figure8" / MEASURES, table1(1, on_object=0.0))
     assert judged(results)["table1-layer5"].verdict == "not shown"

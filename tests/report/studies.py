@@ -6,6 +6,8 @@ from typing import Any
 
 from PIL import Image
 
+from zfrepro import config
+
 ZFNET, SECOND, WIDE = "tab3_zfnet", "tab2_zfnet_seed1", "tab3_zfnet_conv345_wide"
 MARKS = {ZFNET: "a" * 16, SECOND: "b" * 16, WIDE: "c" * 16}
 CLAIMS: list[dict[str, Any]] = [
@@ -46,7 +48,9 @@ bo_2013,81.4,0.33,,,,,
 pretrained,83.8,0.5,55.69,2.984,51.99,59.4,5
 """
 MEASURES = {"images": 60, "scale/fc7": 0.25455, "scale/fc7_low": 0.22985, "scale/fc7_high": 0.28064}
-CONFIG = "crop: 56\nmodel:\n  width: 0.25\npaper: {table: table3}\n"
+CONFIG = config.to_yaml(
+    config.compose_experiment("tab3_zfnet", ["profile=miniature", "data.image_size=64"])
+)
 
 
 def write_study(root: Path, *, classes: tuple[str, ...] = ("fox",), report: str = "") -> Path:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from zfrepro import elements
 from zfrepro.claims.rules import Rule, Verdict
+from zfrepro.models import geometry
 from zfrepro.outcome import MEASURES, Measure, Part, UntestedError
 from zfrepro.results import Results
 
@@ -32,6 +33,8 @@ class Claim:
         ratio: the number is one of two errors; no effect is 1.
         presupposes: the claim without which this one says nothing, and is not tested.
         also: further numbers that measure the same sentence: all count, and `number` the most.
+        layer: of whose units it says that they see a part of the image: where their receptive
+            field is larger than the crop, it says nothing, and is not tested.
         inferred: no sentence of the paper says it; we read it off a figure or table.
         each: what the several cases are of which it is said; "": one.
         why: how the margin follows from the paper's own numbers.
@@ -52,6 +55,7 @@ class Claim:
     ratio: bool = False
     presupposes: str = ""
     also: Sequence[str] = ()
+    layer: str = ""
     inferred: bool = False
     why: str = ""
     each: str = ""
@@ -79,6 +83,8 @@ class Claim:
             )
         if self.also:
             text += "; measures of the same that disagree leave it open"
+        if self.layer:
+            text += f"; not tested where {self.layer} sees more than the image"
         if self.presupposes:
             text += f"; not tested unless {self.presupposes} is reproduced"
         return f"{text}; else inconclusive"
@@ -146,6 +152,7 @@ def judge(
         found = measured(results, claim.number)
         seeds = {seed(results, network, profile) for network in found.networks}
         check_presupposed(claim, before or {})
+        check_sight(claim, found, results)
         verdict = claim.rule.judge(found)
     except UntestedError as reason:
         return Judged(claim, "not tested", None, 0, sources, str(reason))
@@ -166,6 +173,23 @@ def check_presupposed(claim: Claim, before: Mapping[str, Judged]) -> None:
         raise UntestedError(
             f"it presupposes {claim.presupposes}, which is {presupposed.verdict} here"
         )
+
+
+def check_sight(claim: Claim, found: Measure, results: Results) -> None:
+    """Raises UntestedError where the claim's layer sees more than the crop; tells what it measured.
+
+    The networks of a claim that names a layer differ in their seeds alone.
+    """
+    if not claim.layer:
+        return
+    config = results.settings(found.networks[0])
+    for sight in geometry.sights_of(config):
+        if sight.layer == claim.layer and sight.share > 1:
+            raise UntestedError(
+                f"a unit of {sight.layer} sees {sight.field} pixels, and the images have "
+                f"{config['crop']}: to it no part is a place of its own (measured: "
+                f"{found.parts[0].interval})"
+            )
 
 
 def _controlled(found: Measure) -> list[str]:

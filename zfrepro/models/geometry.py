@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 WORDS = ("relu", "pool", "norm", "drop")
 NORMALISATIONS = ("lrn", "lcn", "none")
@@ -103,6 +103,34 @@ class Row:
     multiply_adds: int = 0  # for one image, forward
     fan_in: int = 0  # 0 where there are no weights
     field: Field | None = None  # None from flatten on: every unit sees the whole crop
+
+
+class Sight(NamedTuple):
+    """What a unit of a convolution sees of a crop.
+
+    `side` is the width of the layer's map, `field` that of what a unit sees, in pixels; `share` of
+    the crop's width, above 1 where the field is larger than the crop.
+    """
+
+    layer: str
+    side: int
+    field: int
+    share: float
+
+
+def sights_of(config: Mapping[str, Any]) -> list[Sight]:
+    """Of each convolution, before its pool, of a resolved configuration's network.
+
+    Raises:
+        ValueError: where `table` does.
+    """
+    model = {key: config["model"][key] for key in ("layers", "pool", "normalisation")}
+    crop: int = config["crop"]
+    return [
+        Sight(row.layer, row.outputs[1], row.field.size, row.field.size / crop)
+        for row in table(**model, classes=2, crop=crop)
+        if row.kind == "conv" and row.field
+    ]
 
 
 def parse(layers: Mapping[str, Any], classes: int) -> list[Conv | Dense]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from zfrepro import paper
 from zfrepro.claims.rules import SIGNS
+from zfrepro.models import geometry
 from zfrepro.report.page import claims, curves, figures, numbers, others, recipes, template
 from zfrepro.report.page.numbers import Number
 from zfrepro.report.page.recipes import Recipe
@@ -46,6 +47,7 @@ def build(folder: Path) -> Page:
         "tables": tables,
         "figures": drawn,
         "curves": curves.panels(results),
+        "sights": sights(results),
         "data": figures.picture_of_data(results),
         "atlas": (folder / "atlas" / "index.html").is_file(),
         "titles": paper.TITLES
@@ -81,6 +83,12 @@ def summarise(results: Results) -> dict[str, Any]:
         "seeds": sorted({other.recipe["seed"] for other in runs}),
         "revisions": sorted({str(other.recipe.get("git_revision")) for other in runs}),
     }
+
+
+def sights(results: Results) -> list[geometry.Sight]:
+    """What units of the network `SHOWN` see of an image; nothing where there is no such network."""
+    config = results.yaml(f"runs/{SHOWN}/config.yaml")
+    return geometry.sights_of(config) if config else []
 
 
 def _recipes(
