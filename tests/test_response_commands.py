@@ -14,8 +14,10 @@ from PIL import Image
 from torchvision.models import AlexNet_Weights
 
 from tests import published_nets
+from tests.look import own_network
 from tests.run_folders import save_weights
 from zfrepro import config, correspondence, deconv, invariance, occlusion
+from zfrepro.elements.correspondence import plot as drawing
 from zfrepro.render import style
 
 LANDMARKS = "image,right_eye_x,right_eye_y,tail_x,tail_y\n"
@@ -87,10 +89,58 @@ def test_correspondence(
     table = pd.read_csv(here / "table.csv").set_index("occlusion")
     assert list(table.index) == ["right_eye", "tail", "random"]
     assert table["conv1_mean"].between(0, 1).all()
-    assert table.loc["right_eye", "conv1_paper"] == 0.067
-    assert np.isnan(table.loc["tail", "conv1_paper"])
+    assert "conv1_paper" not in table  # whose numbers are of layers 5 and 7
     said = capsys.readouterr().out
-    assert f"| right eye | 0.067 ± 0.007 | {table.loc['right_eye', 'conv1_mean']:.3f} ±" in said
+    assert f"| right eye | {table.loc['right_eye', 'conv1_mean']:.3f} ±" in said
+
+
+def test_the_papers_numbers_stand_beside_its_layers_and_parts() -> None:
+    found = drawing.with_paper(pd.DataFrame({"occlusion": ["right_eye", "tail"]}), ["fc7", "conv1"])
+    assert found["fc7_paper"].tolist()[0] == 0.069
+    assert np.isnan(found["fc7_paper"].tolist()[1])
+    assert "conv1_paper" not in found
+
+
+def test_networks_with_branches_of_ones_own(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "tests.look.own_network:branched"
+    torch.save(own_network.branched().state_dict(), here / "own.pt")
+    run(deconv, monkeypatch, "a.png", name, "--layers")
+    assert "conv      3     224 x 224    3 pixels, every 1" in capsys.readouterr().out
+    run(
+        deconv,
+        monkeypatch,
+        "a.png",
+        name,
+        "--weights",
+        "own.pt",
+        "--layer",
+        "conv",
+        "--out",
+        "p.png",
+    )
+    picture(here / "p.png")
+    run(
+        occlusion,
+        monkeypatch,
+        "a.png",
+        name,
+        "--layer",
+        "conv",
+        "--stride",
+        "112",
+        "--out",
+        "o.png",
+    )
+    picture(here / "o.png")
+    run(
+        invariance, monkeypatch, "a.png", "--network", name, "--layers", "conv", "--rotation", "0",
+        "90", "90", "--scale", "1", "1.5", "0.5", "--translation", "-9", "9", "9", "--out", "i.png",
+    )  # fmt: skip
+    picture(here / "i.png")
+    with pytest.raises(SystemExit, match=r"--weights own\.pt goes with a network package"):
+        run(deconv, monkeypatch, "a.png", "weights.pt", "--weights", "own.pt")
 
 
 def test_a_guess_is_not_called_true(

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from zfrepro import config, files, networks, processes
 
 if TYPE_CHECKING:
+    from zfrepro.library import Network
     from zfrepro.training.trained import Trained
 
 NETWORK = (
     "a weights.pt, a run's folder, an experiment that has been trained, one that comes with the "
-    f"project ({', '.join(networks.shipped())}), or model=NAME for a published network (default: "
+    f"project ({', '.join(networks.shipped())}), model=NAME for a published network, or "
+    "package.module:factory for any other, such as torchvision.models:resnet18 (default: "
     f"{networks.SHOWN})"
 )
 
@@ -30,6 +32,14 @@ def parser(program: str, description: str) -> argparse.ArgumentParser:
 
 def add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("network", nargs="*", help=NETWORK)
+    add_weights(parser)
+
+
+def add_weights(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--weights", metavar="FILE",
+        help="of package.module:factory, a state dict; without it, those that the function gives",
+    )  # fmt: skip
 
 
 def add_square(parser: argparse.ArgumentParser, *, stride: int | None = None) -> None:
@@ -83,6 +93,23 @@ def natural(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
     return int(text)
+
+
+def network(words: Sequence[str], weights: str | None) -> "Network":
+    """The network that a command line names; warns where it has learned nothing.
+
+    Raises:
+        OSError, ValueError: there is none, or it cannot be read.
+    """
+    from zfrepro import library  # noqa: PLC0415  seconds
+
+    if words and ":" in words[0] and "=" not in words[0] and not Path(words[0]).exists():
+        return library.load(words, weights=weights)
+    if weights:
+        raise ValueError(f"--weights {weights} goes with a network package.module:factory")
+    found = library.load(networks.shown(words))
+    warn_of_chance(found.trained, words)
+    return found
 
 
 def warn_of_chance(trained: "Trained", network: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ Works out table 1 for pictures of one's own whose parts have been marked.
 import argparse
 from pathlib import Path
 
-from zfrepro import arguments, networks, outputs
+from zfrepro import arguments, outputs
 
 FORMAT = """
 The CSV has a line a picture. Its columns are `image`, a path from the CSV's folder, and of each
@@ -52,16 +52,14 @@ def compare(args: argparse.Namespace) -> str:
         ValueError: one of them cannot be read, or holds fewer than two pictures; a landmark lies
             outside its picture's crop; or there is no such layer.
     """
-    from zfrepro import files, library
+    from zfrepro import files
     from zfrepro.data import annotations, picture
     from zfrepro.elements.correspondence import measure as correspondence
     from zfrepro.elements.correspondence import plot as drawing
     from zfrepro.elements.occlusion.measure import PAPER_CROP, Square
     from zfrepro.inference import inputs
-    from zfrepro.interp.chain import Chain
     from zfrepro.models.memory import keep_freed_memory
     from zfrepro.render.tables import markdown
-    from zfrepro.training.trained import centred
 
     keep_freed_memory()
     marked = annotations.read_landmarks(args.landmarks)
@@ -70,17 +68,17 @@ def compare(args: argparse.Namespace) -> str:
     if len(marked) < 2:
         raise ValueError(f"{args.landmarks} holds one picture: pairs need at least two")
     contents = [picture.load(image) for image in marked]
-    trained = library.load(networks.shown(args.network)).trained
-    arguments.warn_of_chance(trained, args.network)
+    network = arguments.network(args.network, args.weights)
+    trained = network.trained
     places = [
         annotations.in_crop(places, *content.size, trained.image_size, trained.crop, image)
         for (image, places), content in zip(marked.items(), contents, strict=True)
     ]
     square = Square.of(trained.crop, side=args.side, stride=PAPER_CROP, value=args.grey)
     crops = picture.centre(inputs.prepared(trained, contents), trained.crop)
-    given = centred(trained, crops)
+    given = network.inputs(crops)
     found = correspondence.consistency(
-        Chain(trained.net), given, inputs.grey(trained, square.value), places,
+        network.deconvnet.chain, given, network.grey(square.value), places,
         square.side, args.layers, draws=args.draws, seed=args.seed,
     )  # fmt: skip
     table = drawing.with_paper(correspondence.table([found], args.layers), args.layers)

@@ -6,7 +6,7 @@ Projects the strongest activations of a layer back to the pixels that they come 
 from collections.abc import Sequence
 from pathlib import Path
 
-from zfrepro import arguments, networks, outputs
+from zfrepro import arguments, outputs
 
 
 def main() -> None:
@@ -17,6 +17,9 @@ def main() -> None:
     parser.add_argument("image", type=Path, help="a picture of any size")
     arguments.add_network(parser)
     parser.add_argument("--layer", default="conv5", help="a named layer (default: conv5)")
+    parser.add_argument(
+        "--layers", action="store_true", help="lists the layers instead, and what their units see"
+    )
     parser.add_argument(
         "--top", type=arguments.positive, default=9, metavar="N",
         help="how many maps, strongest first",
@@ -32,13 +35,41 @@ def main() -> None:
     args = parser.parse_intermixed_args()
     kind = ".pdf" if args.out is not None and args.out.suffix == ".pdf" else ".png"
     (out,) = outputs.named(args.out, f"{args.image.stem}.{args.layer}", kind)
+    if args.layers:
+        arguments.answer(lambda: layers(args.network, args.weights))
+        return
     arguments.answer(
-        lambda: project(args.image, args.network, args.layer, args.top, args.maps, out)
+        lambda: project(
+            args.image, args.network, args.layer, args.top, args.maps, out, args.weights
+        )
     )
 
 
+def layers(words: Sequence[str], weights: str | None) -> str:
+    """A line for each layer: its name, maps and receptive field.
+
+    Raises:
+        OSError, ValueError: no such network.
+    """
+    found = arguments.network(words, weights).layers
+    width = max(map(len, found))
+    lines = [f"{'layer':{width}}  {'maps':>5}  {'height':>6} x {'width':<5}  a unit sees"]
+    for each in found.values():
+        sees = f"{each.field} pixels, every {each.stride}" if each.field else "the whole crop"
+        lines.append(
+            f"{each.name:{width}}  {each.maps:5}  {each.height:6} x {each.width:<5}  {sees}"
+        )
+    return "\n".join(lines)
+
+
 def project(
-    image: Path, network: Sequence[str], layer: str, top: int, maps: Sequence[int] | None, out: Path
+    image: Path,
+    words: Sequence[str],
+    layer: str,
+    top: int,
+    maps: Sequence[int] | None,
+    out: Path,
+    weights: str | None = None,
 ) -> str:
     """Draws the projections to `out`; returns what the network predicts and a line for each.
 
@@ -47,30 +78,27 @@ def project(
         ValueError: the image or the network cannot be read, it has no such layer or map; or `out`
             is a file of the user's own.
     """
-    from zfrepro import library
     from zfrepro.data import picture
     from zfrepro.elements.features import plot as drawing
     from zfrepro.inference import inputs
-    from zfrepro.interp.deconv import Deconvnet, strongest
+    from zfrepro.interp.deconv import strongest
     from zfrepro.models.memory import keep_freed_memory
-    from zfrepro.training.trained import centred
 
     keep_freed_memory()
     outputs.check(out, inputs=[image])
     content = picture.load(image)
-    trained = library.load(networks.shown(network)).trained
-    arguments.warn_of_chance(trained, network)
+    network = arguments.network(words, weights)
+    trained = network.trained
     crop = picture.centre(
         picture.fitted(content, trained.image_size, trained.resize_filter), trained.crop
     )
-    deconvnet = Deconvnet(trained.net)
-    given = centred(trained, crop[None])
-    seen = deconvnet.see(given, layer)
+    given = network.inputs(crop[None])
+    seen = network.deconvnet.see(given, layer)
     picks = strongest(seen, maps)
     values = seen.at(picks)
     order = values.argsort(descending=True, stable=True)[: top if maps is None else None]
     chosen = picks[order]
-    projections = deconvnet.project(seen, chosen).whole(trained.crop, trained.crop)
+    projections = network.deconvnet.project(seen, chosen).whole(trained.crop, trained.crop)
     labels = [
         f"{layer} map {number}, {value:.3g}"
         for number, value in zip(chosen.maps.tolist(), values[order].tolist(), strict=True)

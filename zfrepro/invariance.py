@@ -6,7 +6,7 @@ Draws figure 5 for pictures of one's own.
 import argparse
 from pathlib import Path
 
-from zfrepro import arguments, networks, outputs
+from zfrepro import arguments, outputs
 
 
 def main() -> None:
@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument(
         "--network", nargs="+", default=[], metavar="NETWORK", help=arguments.NETWORK
     )
+    arguments.add_weights(parser)
     parser.add_argument(
         "--layers", nargs="+", default=["conv1", "fc7"], metavar="LAYER",
         help="named layers (default: conv1 fc7, the paper's first and seventh)",
@@ -53,14 +54,12 @@ def measure(args: argparse.Namespace) -> str:
     import pandas as pd
     import torch
 
-    from zfrepro import files, library
+    from zfrepro import files
     from zfrepro.data import picture
     from zfrepro.elements.invariance import measure as invariance
     from zfrepro.elements.invariance import plot as drawing
     from zfrepro.inference import inputs
-    from zfrepro.interp.chain import Chain
     from zfrepro.models.memory import keep_freed_memory
-    from zfrepro.training.trained import centred
 
     keep_freed_memory()
     out, pdf, csv = outputs.named(args.out, "invariance", ".png", ".pdf", ".csv")
@@ -70,9 +69,8 @@ def measure(args: argparse.Namespace) -> str:
     if len(words) != len(args.images):
         raise ValueError(f"{len(words)} classes of {len(args.images)} pictures: give one for each")
     contents = [picture.load(image) for image in args.images]
-    trained = library.load(networks.shown(args.network)).trained
-    arguments.warn_of_chance(trained, args.network)
-    chain = Chain(trained.net)
+    network = arguments.network(args.network, args.weights)
+    trained, chain = network.trained, network.deconvnet.chain
     wanted = invariance.transformations(
         trained.crop, **{kind: getattr(args, kind) for kind in invariance.KINDS}
     )
@@ -83,6 +81,7 @@ def measure(args: argparse.Namespace) -> str:
             torch.from_numpy(pixels), trained.mean, trained.crop,
             [invariance.Transformation.none(), *wanted],
         )  # fmt: skip
+        moved = network.scaled(moved)
         label = inputs.class_number(trained, word)
         parts.append(
             invariance.curves(chain, moved, wanted, label, args.layers).assign(image=str(path))
@@ -97,7 +96,7 @@ def measure(args: argparse.Namespace) -> str:
         table.to_csv(path, index=False, float_format="%.5g")
     furthest = table.pivot_table("relative", "kind", "layer", aggfunc="max", sort=False)
     text = furthest.to_string(float_format="%.3f")
-    given = centred(trained, picture.centre(prepared, trained.crop))
+    given = network.inputs(picture.centre(prepared, trained.crop))
     predicted = zip(names, inputs.predictions(trained, given), strict=True)
     lines = [f"{name}: {words}" for name, words in predicted]
     return "\n".join([*lines, f"{out}: the furthest, in norms of the features", text])

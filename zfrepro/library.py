@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import copy
 import importlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,8 @@ from zfrepro.elements.invariance import measure as invariance
 from zfrepro.elements.occlusion import measure as occlusion
 from zfrepro.inference import inputs
 from zfrepro.interp.deconv import Deconvnet, Picks, Projections, Seen, strongest
+from zfrepro.interp.graph import Graph
+from zfrepro.interp.graph_deconv import GraphDeconvnet, deconvnet
 from zfrepro.interp.responses import respond
 from zfrepro.models.convnet import ConvNet
 from zfrepro.training import archive, states
@@ -48,6 +51,8 @@ Picture: TypeAlias = npt.NDArray[np.float32]
 Ints: TypeAlias = npt.NDArray[np.int64]
 
 BATCH = 64
+
+log = logging.getLogger(__name__)
 # of published networks: what torchvision's weights expect
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -55,6 +60,8 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 @dataclass(frozen=True)
 class Layer:
     """A convolution or fully connected layer, with the ReLU after it.
+
+    Of a network with branches it is the output of any module.
 
     `field` and `stride` are those of a unit in pixels of the crop; None: it sees the whole crop.
     """
@@ -84,18 +91,19 @@ class Network:
     weights: Path | None = None
 
     @cached_property
-    def deconvnet(self) -> Deconvnet:
-        return Deconvnet(self.trained.net)
+    def deconvnet(self) -> Deconvnet | GraphDeconvnet:
+        return deconvnet(self.trained.net, self.trained.crop)
 
     @cached_property
     def layers(self) -> dict[str, Layer]:
         """By name, from the pixels up."""
+        chain = self.deconvnet.chain
         x = torch.zeros(1, 3, self.trained.crop, self.trained.crop)
-        values, _ = respond(self.deconvnet.chain, x, self.deconvnet.chain.layers)
+        values, _ = respond(chain, x, chain.layers)
         found = {}
         for name, value in values.items():
             _, maps, height, width = (*value.shape, 1, 1)[:4]
-            field = self.deconvnet.chain.field(name)
+            field = chain.field(name)
             sees = (field.size, field.stride) if field else (None, None)
             found[name] = Layer(name, maps, height, width, *sees)
         return found
@@ -120,6 +128,10 @@ class Network:
     def inputs(self, crops: Pixels) -> Tensor:
         """The net's input (B, 3, c, c) for crops, uint8 (B, c, c, 3)."""
         return self.scaled(centred(self.trained, crops))
+
+    def grey(self, value: float) -> Tensor:
+        """The net's input (3, c, c) for an image of this grey, 0 to 255, at every pixel."""
+        return self.scaled(inputs.grey(self.trained, value)[None])[0]
 
     def scaled(self, values: Tensor) -> Tensor:
         """Pixels (B, 3, c, c) without their mean, as the net's input."""
@@ -241,8 +253,9 @@ def load(name: str | Path | Sequence[str], *, weights: str | None = None) -> Net
             an epoch in its snapshots/, a network that comes with the project,
             "model=torchvision_alexnet" and the like; or
             "package.module:factory", a function that returns a `Network` (see `wrap`) or an
-            nn.Module, which is then given what torchvision's weights expect.
-        weights: for `factory`, a file with a state dict; it is loaded with `weights_only=True`.
+            nn.Module, such as "torchvision.models:resnet18"; "timm:resnet50.a1_in1k".
+        weights: for such a one, a file with a state dict, which may be inside a checkpoint, in half
+            precision, or a .safetensors; it is loaded with `weights_only=True`.
 
     Raises:
         FileNotFoundError, ValueError: there is none, or it cannot be read; says what there is.
@@ -270,6 +283,7 @@ def wrap(
     mean: Sequence[float] = IMAGENET_MEAN,
     std: Sequence[float] = IMAGENET_STD,
     classes: Sequence[str] = (),
+    filter: str = "bilinear",
 ) -> Network:
     """A network of your own, evaluated as it stands.
 
@@ -277,10 +291,10 @@ def wrap(
         net: takes images (N, 3, crop, crop): (pixel / 255 - mean) / std.
         image_size: pictures' shorter side before the centre of `crop` pixels is cut out.
         classes: names of its outputs; without them they are numbered.
+        filter: of the reduction to `image_size`: bilinear, bicubic or lanczos.
 
     Raises:
-        ValueError: it is not a chain of convolutions, ReLUs, pools and linear layers; or takes
-            images of another size.
+        ValueError: it takes images of another size, or cannot be followed (`interp.graph`).
 
     >>> import torch
     >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 5, stride=2), torch.nn.ReLU())
@@ -303,11 +317,11 @@ def wrap(
         image_size=image_size,
         crop=crop,
         classes=[(each, each) for each in names],
-        resize_filter="bilinear",
+        resize_filter=filter,
     )
     red, green, blue = (255 * float(value) for value in std)
     network = Network(name, trained, (red, green, blue))
-    network.deconvnet  # noqa: B018  raises where it is not a chain
+    network.deconvnet  # noqa: B018  raises where it cannot be followed
     return network
 
 
@@ -480,7 +494,7 @@ def occlude(
     view = see(network, image)
     square = occlusion.Square.of(network.crop, side=side, stride=stride, value=grey)
     return occlusion.occlude(
-        network.deconvnet.chain, view.inputs[0], _grey(network, grey), square, layer, label,
+        network.deconvnet.chain, view.inputs[0], network.grey(grey), square, layer, label,
         number=map, progress=progress,
     )  # fmt: skip
 
@@ -577,6 +591,9 @@ def copy_of(network: Network, state: Mapping[str, Tensor]) -> Network:
 def with_shuffled_weights(network: Network, seed: int, layer: str | None = None) -> Network:
     """The same network with the weights of each layer in a random order: nothing learned is left.
 
+    Batch norms get the statistics that the shuffled network has on noise: with the old ones nothing
+    would get through.
+
     Args:
         layer: up to which they are shuffled, of which those below depend on nothing above; None:
             all. What is above is shared with `network`, not copied.
@@ -589,9 +606,12 @@ def with_shuffled_weights(network: Network, seed: int, layer: str | None = None)
     """
     generator = torch.Generator().manual_seed(seed)
     chain = network.deconvnet.chain
-    end = chain.end(layer) if layer else None
-    modules = [step.module for step in chain.steps[:end]]
-    shuffled = [weights for module in modules if module for weights in module.parameters()]
+    if isinstance(chain, Graph):
+        modules = chain.below(layer or chain.layers[-1])
+    else:
+        steps = chain.steps[: chain.end(layer) if layer else None]
+        modules = [step.module for step in steps if step.module]
+    shuffled = [weights for module in modules for weights in module.parameters()]
     own = {id(weights) for weights in shuffled}
     kept = {id(each): each for each in network.trained.net.parameters() if id(each) not in own}
     net = copy.deepcopy(network.trained.net, kept)
@@ -601,27 +621,98 @@ def with_shuffled_weights(network: Network, seed: int, layer: str | None = None)
                 flat = weights.flatten()
                 order = torch.randperm(flat.numel(), generator=generator)
                 weights.copy_(flat[order].view_as(weights))
+    _renormalise(net, network.crop, generator)
     return replace(network, trained=replace(network.trained, net=net))
 
 
+@torch.no_grad()
+def _renormalise(net: nn.Module, crop: int, generator: torch.Generator) -> None:
+    """Gives batch norms the statistics of noise."""
+    norms = [each for each in net.modules() if isinstance(each, nn.modules.batchnorm._BatchNorm)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean over batches, of which there is one
+        norm.train()
+    if norms:
+        net(torch.randn(8, 3, crop, crop, generator=generator))
+    for norm in norms:
+        norm.eval()
+
+
 def _made(words: str, module: str, factory: str, weights: str | None) -> Network:
+    """The network of `package.module:factory` or `timm:name`, with the weights of a file.
+
+    The weights' own way of reading images goes with torchvision's and timm's; a module of one's own
+    is given what torchvision's weights expect, and a line says so.
+    """
+    reads: dict[str, Any] = {}
     try:
-        made = getattr(importlib.import_module(module), factory)()
-    except (ImportError, AttributeError) as error:
+        if module == "timm":
+            made, reads = _of_timm(factory)
+        else:
+            made = getattr(importlib.import_module(module), factory)()
+    except (ImportError, AttributeError, RuntimeError) as error:
         raise ValueError(f"{words} cannot be made: {error}") from error
     if isinstance(made, Network):
         return replace(made, name=words)
     if not isinstance(made, nn.Module):
         raise ValueError(f"{words} makes a {type(made).__name__}, and no nn.Module")
+    if module.startswith("torchvision.models"):
+        reads = _of_torchvision(factory)
+    elif not reads:
+        log.warning(
+            "%s: pictures are read as torchvision's weights expect (see library.wrap)", words
+        )
     if weights:
         path = Path(weights)
+        state = {k: v.float() if v.is_floating_point() else v for k, v in _state(path).items()}
         try:
-            made.load_state_dict(states.bare(states.unpacked(archive.read(path)), path))
+            made.load_state_dict(state)
         except RuntimeError as error:
             raise ValueError(
                 f"{path} does not fit {words}: {archive.in_one_line(error)}"
             ) from error
-    return wrap(made, words)
+    return wrap(made, words, **reads)
+
+
+def _state(path: Path) -> Mapping[str, Tensor]:
+    """The state dict in a file, with its layers' own names."""
+    if path.suffix != ".safetensors":
+        return states.bare(states.unpacked(archive.read(path)), path)
+    try:
+        from safetensors.torch import load_file  # noqa: PLC0415  not everybody has it
+    except ImportError as error:
+        raise ValueError(f"{path}: `pip install safetensors` reads such a file") from error
+    return states.bare(load_file(path), path)
+
+
+def _of_torchvision(factory: str) -> dict[str, Any]:
+    """How the weights of a model of torchvision read images; without weights as most of them do."""
+    from torchvision import models  # noqa: PLC0415
+
+    try:
+        reads = models.get_model_weights(factory).DEFAULT.transforms()
+        (crop,), (size,) = reads.crop_size, reads.resize_size
+    except (ValueError, AttributeError):  # no such model, or none that classifies images
+        return {}
+    classes = models.get_model_weights(factory).DEFAULT.meta["categories"]
+    return {
+        "crop": crop, "image_size": size, "mean": reads.mean, "std": reads.std, "classes": classes,
+        "filter": reads.interpolation.value,
+    }  # fmt: skip
+
+
+def _of_timm(name: str) -> tuple[nn.Module, dict[str, Any]]:
+    """A model of timm, without downloading its weights, and how these read images."""
+    import timm  # noqa: PLC0415  not everybody has it
+
+    made: nn.Module = timm.create_model(name)
+    config = timm.data.resolve_data_config(model=made)
+    crop = int(config["input_size"][-1])
+    return made, {
+        "crop": crop, "image_size": round(crop / config["crop_pct"]), "mean": config["mean"],
+        "std": config["std"], "filter": config["interpolation"],
+    }  # fmt: skip
 
 
 def _projections(
@@ -636,10 +727,6 @@ def _projections(
         strict=True,
     )  # fmt: skip
     return [Projection(*each) for each in fields]
-
-
-def _grey(network: Network, grey: float) -> Tensor:
-    return network.scaled(inputs.grey(network.trained, grey)[None])[0]
 
 
 def _standard(values: Picture) -> Picture:

@@ -6,7 +6,7 @@ Draws, for one picture, figure 7's maps over the places of a grey square.
 import argparse
 from pathlib import Path
 
-from zfrepro import arguments, networks, outputs
+from zfrepro import arguments, outputs
 
 
 def main() -> None:
@@ -41,28 +41,25 @@ def occlude(args: argparse.Namespace) -> str:
     """
     import numpy as np
 
-    from zfrepro import files, library
+    from zfrepro import files
     from zfrepro.data import picture
     from zfrepro.elements.occlusion import measure as occlusion
     from zfrepro.elements.occlusion import plot as drawing
     from zfrepro.inference import inputs
-    from zfrepro.interp.deconv import Deconvnet
     from zfrepro.models.memory import keep_freed_memory
-    from zfrepro.training.trained import centred
 
     keep_freed_memory()
     out, pdf, csv = outputs.named(args.out, f"{args.image.stem}.occlusion", ".png", ".pdf", ".csv")
     for path, sign in ((out, outputs.MARK), (pdf, outputs.MARK), (csv, "top,left,map,")):
         outputs.check(path, sign, [args.image])
     content = picture.load(args.image)
-    trained = library.load(networks.shown(args.network)).trained
-    arguments.warn_of_chance(trained, args.network)
+    network = arguments.network(args.network, args.weights)
+    trained, deconvnet = network.trained, network.deconvnet
     square = occlusion.Square.of(trained.crop, side=args.side, stride=args.stride, value=args.grey)
     crops = picture.centre(inputs.prepared(trained, [content]), trained.crop)
-    image = centred(trained, crops)
-    deconvnet = Deconvnet(trained.net)
+    image = network.inputs(crops)
     found = occlusion.occlude(
-        deconvnet.chain, image[0], inputs.grey(trained, square.value), square, args.layer,
+        deconvnet.chain, image[0], network.grey(square.value), square, args.layer,
         inputs.class_number(trained, args.label),
     )  # fmt: skip
     names = [inputs.class_name(trained, number) for number in range(len(trained.classes))]

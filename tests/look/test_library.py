@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 from torch.nn import functional
-from torchvision.models import alexnet
+from torchvision.models import alexnet, resnet18
 from torchvision.transforms.v2 import functional as transforms
 
 from tests.look import own_network
@@ -175,13 +175,41 @@ def test_maps_are_matched_by_correlation() -> None:
         ("tests.look.own_network:nothing", "makes a int, and no nn.Module"),
         ("tests.look.own_network:missing", "has no attribute 'missing'"),
         ("no_such_package:made", "No module named 'no_such_package'"),
-        ("tests.look.own_network:branched", "not a chain"),
         ("tests.look.own_network:net", "does not take images of 224 pixels"),
     ],
 )
 def test_a_network_that_cannot_be_made_is_one_sentence(name: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         library.load(name)
+
+
+def test_branches_are_looked_into_as_a_chain_is(tmp_path: Path) -> None:
+    network = library.load("tests.look.own_network:branched")
+    assert list(network.layers) == ["conv"]
+    assert network.layers["conv"].field == 3
+    view = library.see(network, "docs/cat.jpg")
+    found = library.project(network, view, "conv", 1)
+    assert found.pixels.shape == (224, 224, 3)
+    assert np.count_nonzero(found.pixels.any(2)) <= 9
+    assert library.occlude(network, view, "conv", 1, stride=112).activation.shape == (3, 3)
+    control = library.project(network, view, "conv", 1, shuffled=0)
+    assert not np.array_equal(control.pixels, found.pixels)
+
+
+def test_torchvisions_networks_read_pictures_as_their_weights_do(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    state = {f"module.{k}": v.half() for k, v in resnet18().state_dict().items()}
+    torch.save({"state_dict": state, "epoch": 3}, tmp_path / "half.pt")
+    network = library.load("torchvision.models:resnet18", weights=str(tmp_path / "half.pt"))
+    loaded = network.trained.net.state_dict()["layer1.0.conv1.weight"]
+    torch.testing.assert_close(loaded, state["module.layer1.0.conv1.weight"].float())
+    assert (network.crop, network.trained.image_size) == (224, 256)
+    assert network.classes[:2] == ["tench", "goldfish"]
+    assert network.layers["layer3.0.conv2"].field == 147
+    # shuffled, its batch norms let something through
+    shuffled = library.with_shuffled_weights(network, 0)
+    values = library.see(shuffled, "docs/cat.jpg").activations("layer3.0.relu")
+    assert values.std() > 0.01
 
 
 def test_weights_of_ones_own_are_loaded_by_name(tmp_path: Path) -> None:

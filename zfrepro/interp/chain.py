@@ -87,6 +87,18 @@ class Chain:
         """Names of the convolutions and linear layers, from the pixels up."""
         return [step.name for step in self.steps if step.kind in ("conv", "fc")]
 
+    @property
+    def first(self) -> tuple[str, nn.Conv2d]:
+        """The convolution that looks at pixels, and its name.
+
+        Raises:
+            ChainError: there is none.
+        """
+        for step in self.steps:
+            if isinstance(step.module, nn.Conv2d):
+                return step.name, step.module
+        raise ChainError("the network has no convolution")
+
     def end(self, layer: str) -> int:
         """How many steps make the activations of `layer`: its ReLU, if one follows, included.
 

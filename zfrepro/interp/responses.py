@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from zfrepro.interp.chain import Chain, ChainError
+from zfrepro.interp.graph import Graph
 
 Layers = dict[str, Tensor]  # of each layer (N, maps, h, w) or (N, units)
 
@@ -28,12 +29,16 @@ def ends(chain: Chain, layers: Sequence[str]) -> dict[str, int]:
 
 
 @torch.inference_mode()
-def respond(chain: Chain, images: Tensor, layers: Sequence[str]) -> tuple[Layers, Tensor]:
-    """The activations of `layers`, after their ReLU, and the logits (N, classes).
+def respond(chain: Chain | Graph, images: Tensor, layers: Sequence[str]) -> tuple[Layers, Tensor]:
+    """The activations of `layers`, and the logits (N, classes).
+
+    Of a chain after their ReLU; of a graph the very output of the module that is named.
 
     Raises:
         ChainError: no such layer.
     """
+    if isinstance(chain, Graph):
+        return chain.respond(images, layers)
     wanted, x = ends(chain, layers), images
     found: Layers = {}
     for i, step in enumerate(chain.steps, start=1):

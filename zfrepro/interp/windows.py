@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zfrepro.interp.chain import Chain, Step, window
+from zfrepro.interp.graph import Graph
 from zfrepro.interp.responses import Layers, ends
 from zfrepro.models.normalisation import LocalContrastNorm
 
@@ -104,6 +105,21 @@ class Reruns:
         first = torch.zeros_like(state.tops)
         height, width = self.maps[i].shape[2:]
         return _cut(self.maps[i], state, first, height, first, width, beyond=0.0)
+
+
+class WholeReruns:
+    """As `Reruns`, of a network with branches: every changed image goes through all of it."""
+
+    def __init__(self, graph: Graph, image: Tensor) -> None:
+        self.graph, self.image = graph, image[None]
+
+    @torch.inference_mode()
+    def respond(self, changed: Windows, layers: Sequence[str]) -> tuple[Layers, Tensor]:
+        """As `responses.respond` of the B changed images."""
+        first = torch.zeros_like(changed.tops)
+        height, width = self.image.shape[2:]
+        images = _cut(self.image, changed, first, height, first, width, beyond=0.0)
+        return self.graph.respond(images.contiguous(), layers)
 
 
 def _is_pointwise(step: Step) -> bool:

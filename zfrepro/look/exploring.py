@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
-from torch import nn
 
 from zfrepro import config, library
 from zfrepro.library import Picture, Projection, View
@@ -260,10 +259,10 @@ def draw_patch(found: Projected) -> Response:
 
 @router.get("/filter.png")
 def draw_filter(at: Asked) -> Response:
-    first = next(step for step in at.network.deconvnet.chain.steps if step.kind == "conv")
-    if first.name != at.layer or not isinstance(first.module, nn.Conv2d):
-        raise HTTPException(404, f"only {first.name} has filters that look at pixels")
-    weights: Picture = first.module.weight[at.map].detach().permute(1, 2, 0).numpy()
+    name, first = at.network.deconvnet.chain.first
+    if name != at.layer:
+        raise HTTPException(404, f"only {name} has filters that look at pixels")
+    weights: Picture = first.weight[at.map].detach().permute(1, 2, 0).numpy()
     return png(mosaic.enlarge(mosaic.signed(weights, 100), 96, smooth=False))
 
 

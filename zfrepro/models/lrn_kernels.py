@@ -15,9 +15,11 @@ BLOCK = 1024  # values of one program
 @triton.jit
 def _power(root, beta, POW_3_4: tl.constexpr):  # noqa: N803
     """s^-beta of root = s^-1/2."""
-    if POW_3_4:
-        return root * tl.sqrt(root)
-    return tl.exp(2 * beta * tl.log(root))
+    if POW_3_4:  # noqa: SIM108  Triton compiles the one branch alone
+        power = root * tl.sqrt(root)
+    else:
+        power = tl.exp(2 * beta * tl.log(root))
+    return power
 
 
 @triton.jit

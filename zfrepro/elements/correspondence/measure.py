@@ -25,6 +25,7 @@ from torch import Tensor
 from zfrepro import stats
 from zfrepro.data.annotations import Box, Point
 from zfrepro.interp.chain import Chain
+from zfrepro.interp.graph import Graph
 from zfrepro.interp.responses import respond
 
 RANDOM = "random"
@@ -102,7 +103,7 @@ Found = dict[tuple[str, str], Consistency]  # by part and layer
 
 
 def consistency(
-    chain: Chain,
+    chain: Chain | Graph,
     images: Tensor,
     grey: Tensor,
     landmarks: Sequence[Mapping[str, Point]],
@@ -177,7 +178,9 @@ def _signs(clean: Tensor, hidden: Tensor) -> Tensor:
     return change.where(change.abs() > least, 0).sign().to(torch.int8)
 
 
-def _features(chain: Chain, images: Tensor, layers: Sequence[str], batch: int) -> dict[str, Tensor]:
+def _features(
+    chain: Chain | Graph, images: Tensor, layers: Sequence[str], batch: int
+) -> dict[str, Tensor]:
     parts = [respond(chain, part, layers)[0] for part in torch.split(images, batch)]
     return {layer: torch.cat([part[layer].flatten(1) for part in parts]) for layer in layers}
 

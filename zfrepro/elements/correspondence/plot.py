@@ -16,6 +16,7 @@ from zfrepro.render import mosaic
 from zfrepro.render.style import OURS, PAPER, plt, save
 
 TILE = 128  # pixels of one face
+PAPERS = {"conv5": "layer5", "fc7": "layer7"}  # layers of table 1
 
 Picture = npt.NDArray[np.float32]
 
@@ -46,10 +47,11 @@ def draw(rows: Mapping[str, Sequence[Picture]], path: Path, title: str) -> None:
 
 
 def with_paper(table: pd.DataFrame, layers: Sequence[str]) -> pd.DataFrame:
-    """The table with the paper's numbers, where it has such a part: its layers 5 and 7."""
+    """The table with the paper's numbers, where it has such a part and layer."""
     published = paper.table("table1").set_index("occlusion").reindex(table["occlusion"])
     columns = {}
-    for layer, printed in zip(layers, ("layer5", "layer7"), strict=False):
+    for layer in (each for each in layers if each in PAPERS):
+        printed = PAPERS[layer]
         columns[f"{layer}_paper"] = published[f"{printed}_mean"].to_numpy()
         columns[f"{layer}_paper_std"] = published[f"{printed}_std"].to_numpy()
     return table.assign(**columns)

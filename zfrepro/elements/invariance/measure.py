@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from zfrepro.interp.chain import Chain
+from zfrepro.interp.graph import Graph
 from zfrepro.interp.responses import respond
 
 PAPER_CROP = 224
@@ -133,7 +134,7 @@ def _sampled(source: Tensor, wanted: Transformation, start: int, crop: int) -> T
 
 
 def curves(
-    chain: Chain,
+    chain: Chain | Graph,
     inputs: Tensor,
     wanted: Sequence[Transformation],
     label: int | None,

@@ -20,8 +20,10 @@ from torch import Tensor
 from zfrepro.data.annotations import Box
 from zfrepro.interp.chain import Chain, ChainError
 from zfrepro.interp.deconv import Deconvnet, strongest
+from zfrepro.interp.graph import Graph
+from zfrepro.interp.graph_deconv import GraphDeconvnet
 from zfrepro.interp.responses import respond
-from zfrepro.interp.windows import Reruns, Windows
+from zfrepro.interp.windows import Reruns, WholeReruns, Windows
 
 PAPER_CROP = 224
 
@@ -93,7 +95,7 @@ class Occluded:
 
 
 def occlude(
-    chain: Chain,
+    chain: Chain | Graph,
     image: Tensor,
     grey: Tensor,
     square: Square,
@@ -135,13 +137,13 @@ def occlude(
 
 
 def _everywhere(
-    chain: Chain, image: Tensor, grey: Tensor, square: Square, layer: str, number: int, label: int,
-    batch: int, progress: Callable[[int, int], None] | None,
+    chain: Chain | Graph, image: Tensor, grey: Tensor, square: Square, layer: str, number: int,
+    label: int, batch: int, progress: Callable[[int, int], None] | None,
 ) -> Tensor:  # fmt: skip
     """Sum of the map, probability of the label and most probable class: (3, rows, columns)."""
     rows, columns = (torch.tensor(square.starts(size)) for size in image.shape[1:])
     places = torch.cartesian_prod(rows, columns).to(image.device)
-    reruns = Reruns(chain, image)
+    reruns = WholeReruns(chain, image) if isinstance(chain, Graph) else Reruns(chain, image)
     found = []
     for part in torch.split(places, batch):
         maps, logits = reruns.respond(_covered(image, grey, square, part), [layer])
@@ -174,7 +176,7 @@ def _covered(image: Tensor, grey: Tensor, square: Square, places: Tensor) -> Win
 
 
 def projections(
-    deconvnet: Deconvnet, layer: str, number: int, images: Tensor
+    deconvnet: Deconvnet | GraphDeconvnet, layer: str, number: int, images: Tensor
 ) -> npt.NDArray[np.float32]:
     """The pixels of each image (N, C, H, W) that its peak of one map comes from, (N, H, W, C)."""
     seen = deconvnet.see(images, layer)
