@@ -155,3 +155,16 @@ def test_plots_tell_networks_apart_and_show_pictures_whole() -> None:
     assert '<meta charset="utf-8">' in page
     with Repo(str(config.ROOT)) as repo:
         assert repo.config["plots"]["html_template"] == "plots/page.html"
+
+
+def test_an_output_is_stored_once(tmp_path: Path) -> None:
+    """The prepared images of a study are hundreds of gigabytes: the cache holds the same file."""
+    repo = Repo.init(str(tmp_path), no_scm=True)
+    (tmp_path / ".dvc" / "config").write_text((config.ROOT / ".dvc" / "config").read_text())
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "train.npy").write_bytes(bytes(100_000))
+    repo = Repo(str(tmp_path))
+    repo.add(str(tmp_path / "images"))
+    inode = (tmp_path / "images" / "train.npy").stat().st_ino
+    kept = [path for path in (tmp_path / ".dvc" / "cache").rglob("*") if path.is_file()]
+    assert inode in {path.stat().st_ino for path in kept}
