@@ -18,9 +18,9 @@ from pipelines import __main__ as pipelines
 from tests.report.studies import CLAIMS, MARKS, SECOND, WIDE, ZFNET, write_study
 from zfrepro import paper
 from zfrepro.fingerprint import _source
-from zfrepro.report.page import claims, others, template
+from zfrepro.report.page import claims, curves, others, template
 from zfrepro.report.page.build import Page, build
-from zfrepro.results import ResultsError
+from zfrepro.results import Results, ResultsError
 
 VOID = {"meta", "link", "img", "br", "line", "circle", "rect", "hr"}
 STAGES = pipelines.read()["stages"]
@@ -304,3 +304,31 @@ def test_reproductions_are_judged_by_their_numbers() -> None:
 )
 def test_effects_have_three_digits(value: float | None, text: str) -> None:
     assert template.effect(value) == text
+
+
+def test_trainings_that_stay_at_chance_are_named(tmp_path: Path) -> None:
+    results = write_study(tmp_path, classes=tuple("abcdefghij"))
+    losses = [2.3, 2.25, 2.1, *[1.0] * 13]  # a guess among ten has 2.30, and 95 % of it is 2.19
+    curve = "".join(f"{i},{loss},50\n" for i, loss in enumerate(losses, 1))
+    (results / f"runs/{ZFNET}/epochs.csv").write_text(f"epoch,train/loss,val/top1\n{curve}")
+    found = curves.starts(Results(results))
+    (late,) = (each for each in found if each.name == ZFNET)
+    per_epoch = 300 // 64
+    assert (late.epoch, late.steps, late.total, late.long) == (
+        3,
+        2 * per_epoch,
+        16 * per_epoch,
+        True,
+    )
+    (results / f"runs/{ZFNET}/epochs.csv").write_text(f"epoch,train/loss\n0,1\n{curve}")
+    (early,) = (each for each in curves.starts(Results(results)) if each.name == ZFNET)
+    assert (early.epoch, early.steps, early.long) == (1, 0, False)
+    (results / f"runs/{ZFNET}/epochs.csv").write_text(f"epoch,train/loss,val/top1\n{curve}")
+    html = build(results).html
+    assert "spent more than a tenth of their steps there" in html
+    assert f"{2 * per_epoch} of {16 * per_epoch}" in html
+
+
+def test_the_page_tells_how_the_rules_have_changed(tmp_path: Path) -> None:
+    html = build(write_study(tmp_path)).html
+    assert "2026-11-24</time>: thirty claims and their rules, before any verdict" in html

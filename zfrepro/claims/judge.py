@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import re
 import tomllib
@@ -17,6 +18,7 @@ from zfrepro.outcome import MEASURES, Measure, Part, UntestedError
 from zfrepro.results import Results
 
 CLAIMS = Path(__file__).with_name("claims.toml")
+HISTORY = Path(__file__).with_name("history.csv")  # of the rules: what has changed, and when
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,12 @@ def load(path: Path = CLAIMS) -> list[Claim]:
     with path.open("rb") as file:
         entries = tomllib.load(file)["claim"]
     return [Claim(**{**_follows(each["number"]), **each}) for each in entries]
+
+
+def history() -> list[dict[str, str]]:
+    """What has changed in claims and rules, the first first: `date` and `change`."""
+    with HISTORY.open(newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
 
 
 def _follows(number: str) -> dict[str, str]:

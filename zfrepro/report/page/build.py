@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from zfrepro import paper
+from zfrepro.claims import judge
 from zfrepro.claims.rules import SIGNS
 from zfrepro.models import geometry
 from zfrepro.report.page import claims, curves, figures, numbers, others, recipes, template
@@ -44,10 +45,12 @@ def build(folder: Path) -> Page:
         "summary": summary,
         "claims": judged,
         "counts": claims.counts(judged),
+        "history": judge.history(),
         "tables": tables,
         "figures": drawn,
         "curves": curves.panels(results),
         "sights": sights(results),
+        "starts": curves.starts(results),
         "data": figures.picture_of_data(results),
         "atlas": (folder / "atlas" / "index.html").is_file(),
         "titles": paper.TITLES

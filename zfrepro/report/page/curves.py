@@ -1,12 +1,15 @@
-"""The learning curves of all trainings, as lines of a drawing."""
+"""The learning curves of all trainings, as lines of a drawing; and when each began to learn."""
 
 from dataclasses import dataclass
+from math import log
 
 from zfrepro.results import Results
 
 PANELS = {"val/top1": "validation error, top-1 (%)", "train/loss": "training loss"}
 WIDTH, HEIGHT = 560, 260  # of a panel, in its own units
 LEFT, BOTTOM, TOP = 44, 30, 10
+AT_CHANCE = 0.95  # of the loss of a guess: what an epoch's mean training loss is above of
+LONG = 0.1  # of a training: so much at chance is too much to call it trained
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,44 @@ def panels(results: Results) -> list[Panel]:
         if values:
             found.append(_panel(results, column, title, values))
     return found
+
+
+@dataclass(frozen=True)
+class Start:
+    """When a training's loss left chance.
+
+    `steps` are those of the epochs before the first whose mean loss is below `AT_CHANCE` of a
+    guess' loss, of `total`; `epoch` is that one, None where there is none.
+    """
+
+    name: str
+    epoch: int | None
+    steps: int
+    total: int
+
+    @property
+    def long(self) -> bool:
+        """Whether more than a tenth of the training was spent at chance."""
+        return self.steps > LONG * self.total
+
+
+def starts(results: Results) -> list[Start]:
+    """Of each training, the latest first."""
+    found = []
+    for name, run in results.runs.items():
+        rows = results.rows(f"runs/{name}/epochs.csv")
+        losses = [float(row["train/loss"]) for row in rows if row.get("train/loss")]
+        if not losses:
+            continue
+        data = run.recipe["data"]
+        guess = AT_CHANCE * log(max(len(data["classes"]), 2))
+        batch = (results.yaml(f"runs/{name}/config.yaml") or {})["training"]["batch"]
+        per_epoch = data["splits"]["train"]["images"] // batch
+        first = next((i for i, loss in enumerate(losses) if loss < guess), None)
+        before = len(losses) if first is None else first
+        epoch = None if first is None else first + 1
+        found.append(Start(name, epoch, before * per_epoch, len(losses) * per_epoch))
+    return sorted(found, key=lambda each: (-each.steps / each.total, each.name))
 
 
 def _panel(
