@@ -15,13 +15,12 @@ one value, so that a class is a unit of the last layer.
 from __future__ import annotations
 
 import copy
-import importlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Protocol, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -35,13 +34,13 @@ from zfrepro.data import picture
 from zfrepro.elements.features.measure import windows_of
 from zfrepro.elements.invariance import measure as invariance
 from zfrepro.elements.occlusion import measure as occlusion
-from zfrepro.inference import inputs
+from zfrepro.inference import factories, inputs
 from zfrepro.interp.deconv import Deconvnet, Picks, Projections, Seen, strongest
 from zfrepro.interp.graph import Graph
 from zfrepro.interp.graph_deconv import GraphDeconvnet, deconvnet
 from zfrepro.interp.responses import respond
 from zfrepro.models.convnet import ConvNet
-from zfrepro.training import archive, states
+from zfrepro.training import archive
 from zfrepro.training.checkpoints import SNAPSHOTS
 from zfrepro.training.trained import Trained, centred
 from zfrepro.training.trained import load as load_weights
@@ -264,9 +263,8 @@ def load(name: str | Path | Sequence[str], *, weights: str | None = None) -> Net
     Layer(name='conv5', maps=64, height=6, width=6, field=139, stride=16)
     """
     words = [str(name)] if isinstance(name, str | Path) else list(name)
-    module, colon, factory = words[0].partition(":")
-    if colon and "=" not in words[0] and not Path(words[0]).exists():
-        return _made(words[0], module, factory, weights)
+    if ":" in words[0] and "=" not in words[0] and not Path(words[0]).exists():
+        return _made(words[0], weights)
     path = networks.weights_of(words)
     if path.parent.name != SNAPSHOTS:
         return Network(" ".join(words), load_weights(path), weights=path)
@@ -639,80 +637,21 @@ def _renormalise(net: nn.Module, crop: int, generator: torch.Generator) -> None:
         norm.eval()
 
 
-def _made(words: str, module: str, factory: str, weights: str | None) -> Network:
-    """The network of `package.module:factory` or `timm:name`, with the weights of a file.
-
-    The weights' own way of reading images goes with torchvision's and timm's; a module of one's own
-    is given what torchvision's weights expect, and a line says so.
-    """
-    reads: dict[str, Any] = {}
-    try:
-        if module == "timm":
-            made, reads = _of_timm(factory)
-        else:
-            made = getattr(importlib.import_module(module), factory)()
-    except (ImportError, AttributeError, RuntimeError) as error:
-        raise ValueError(f"{words} cannot be made: {error}") from error
+def _made(words: str, weights: str | None) -> Network:
+    """The network of `package.module:factory`, which reads pictures as its own package says."""
+    made, expected = factories.made(words, Path(weights) if weights else None)
     if isinstance(made, Network):
         return replace(made, name=words)
     if not isinstance(made, nn.Module):
         raise ValueError(f"{words} makes a {type(made).__name__}, and no nn.Module")
-    if module.startswith("torchvision.models"):
-        reads = _of_torchvision(factory)
-    elif not reads:
-        log.warning(
-            "%s: pictures are read as torchvision's weights expect (see library.wrap)", words
-        )
-    if weights:
-        path = Path(weights)
-        state = {k: v.float() if v.is_floating_point() else v for k, v in _state(path).items()}
-        try:
-            made.load_state_dict(state)
-        except RuntimeError as error:
-            raise ValueError(
-                f"{path} does not fit {words}: {archive.in_one_line(error)}"
-            ) from error
-    return wrap(made, words, **reads)
-
-
-def _state(path: Path) -> Mapping[str, Tensor]:
-    """The state dict in a file, with its layers' own names."""
-    if path.suffix != ".safetensors":
-        return states.bare(states.unpacked(archive.read(path)), path)
-    try:
-        from safetensors.torch import load_file  # noqa: PLC0415  not everybody has it
-    except ImportError as error:
-        raise ValueError(f"{path}: `pip install safetensors` reads such a file") from error
-    return states.bare(load_file(path), path)
-
-
-def _of_torchvision(factory: str) -> dict[str, Any]:
-    """How the weights of a model of torchvision read images; without weights as most of them do."""
-    from torchvision import models  # noqa: PLC0415
-
-    try:
-        reads = models.get_model_weights(factory).DEFAULT.transforms()
-        (crop,), (size,) = reads.crop_size, reads.resize_size
-    except (ValueError, AttributeError):  # no such model, or none that classifies images
-        return {}
-    classes = models.get_model_weights(factory).DEFAULT.meta["categories"]
-    return {
-        "crop": crop, "image_size": size, "mean": reads.mean, "std": reads.std, "classes": classes,
-        "filter": reads.interpolation.value,
-    }  # fmt: skip
-
-
-def _of_timm(name: str) -> tuple[nn.Module, dict[str, Any]]:
-    """A model of timm, without downloading its weights, and how these read images."""
-    import timm  # noqa: PLC0415  not everybody has it
-
-    made: nn.Module = timm.create_model(name)
-    config = timm.data.resolve_data_config(model=made)
-    crop = int(config["input_size"][-1])
-    return made, {
-        "crop": crop, "image_size": round(crop / config["crop_pct"]), "mean": config["mean"],
-        "std": config["std"], "filter": config["interpolation"],
-    }  # fmt: skip
+    if expected is None:
+        log.warning("%s: reads pictures as most of torchvision's do (see library.wrap)", words)
+        return wrap(made, words)
+    log.warning("%s: reads pictures as %s", words, expected.source)
+    return wrap(
+        made, words, crop=expected.crop, image_size=expected.image_size, mean=expected.mean,
+        std=expected.std, classes=expected.classes, filter=expected.resize_filter,
+    )  # fmt: skip
 
 
 def _projections(

@@ -33,7 +33,8 @@ from zfrepro.interp.graph import Graph, Node, Run, order, parts
 
 # linear in what they take, so that their own gradient is the way back
 LINEAR = {
-    "AdaptiveAvgPool2DBackward0", "AliasBackward0", "AsStridedBackward0", "AvgPool2DBackward0",
+    "AdaptiveAvgPool2DBackward0", "AliasBackward0", "AsStridedBackward0", "AsStridedBackward1",
+    "AvgPool2DBackward0",
     "CatBackward0", "CloneBackward0", "ConstantPadNdBackward0", "ConvolutionBackward0",
     "ExpandBackward0", "IndexSelectBackward0", "MeanBackward0", "MeanBackward1", "NegBackward0",
     "PermuteBackward0", "PixelShuffleBackward0", "ReflectionPad2DBackward0",
