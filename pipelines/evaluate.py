@@ -18,7 +18,7 @@ from tqdm import tqdm
 from pipelines._stage import shell
 from zfrepro import config, files
 from zfrepro.config import Config
-from zfrepro.cores import side_by_side
+from zfrepro.cores import gpus, side_by_side
 from zfrepro.data.naive import naive_errors
 from zfrepro.data.store import PreparedSet
 from zfrepro.evaluate import evaluated
@@ -54,8 +54,9 @@ def main() -> None:
 
 def run(experiments: Sequence[str]) -> None:
     prepared = PreparedSet.open(RESULTS / "prepared" / "source")
-    beside = min(side_by_side(_resolved(name)["trainer"]) for name in experiments)
-    with shared_map(min(beside, len(experiments))) as each:
+    trainers = [_resolved(name)["trainer"] for name in experiments]
+    beside = min(len(experiments), *map(side_by_side, trainers))
+    with shared_map(beside, gpus(trainers[0])) as each:
         trained = each(partial(_trained_row, prepared), experiments)
         rows = list(tqdm(trained, "evaluating", len(experiments), unit="network", disable=None))
     table = pd.DataFrame([*rows, *_naive_rows(prepared)])

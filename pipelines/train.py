@@ -10,11 +10,12 @@ from collections.abc import Sequence
 
 from zfrepro import config, files, processes
 from zfrepro.config import Config, ConfigError
-from zfrepro.cores import cores, side_by_side
+from zfrepro.cores import cores, gpus, side_by_side
+from zfrepro.models import geometry
 from zfrepro.runs import Run, plain_errors, plan, summary, tell, train
 from zfrepro.workers import worker_processes
 
-TOGETHER = ("none", "cores", "all")
+TOGETHER = ("none", "cores", "all", "gpus")
 
 
 def main() -> None:
@@ -26,7 +27,7 @@ def main() -> None:
     with plain_errors():
         run = plan(_resolved(name))
         if others := _others(run):
-            _side_by_side(name, others)
+            _side_by_side([name, *others], run.config["trainer"])
         train(run)
         if processes.is_first():  # the others may be ahead of the result that it writes
             files.link_tree(run.result, config.ROOT / "results" / "runs" / name)
@@ -46,7 +47,7 @@ def _others(run: Run) -> list[str]:
         return []
     names = config.options("experiment")
     own = names.index(run.config["name"])
-    wanted = len(names) if together == "all" else side_by_side(run.config["trainer"])
+    wanted = side_by_side(run.config["trainer"]) if together == "cores" else len(names)
     runs = {run.fingerprint: run.config["name"]}  # two experiments may ask for the same
     for name in [*names[own + 1 :], *names[:own]]:
         if len(runs) >= wanted:
@@ -57,15 +58,29 @@ def _others(run: Run) -> list[str]:
     return list(runs.values())[1:]
 
 
-def _side_by_side(name: str, others: Sequence[str]) -> None:
-    """Trains them all. What goes wrong with another is its own stage's affair, and just told."""
-    tell(f"{name}, and beside it {', '.join(others)}")
-    with worker_processes(min(cores(), 1 + len(others))) as pool:
-        own, *rest = [pool.submit(_train, each) for each in (name, *others)]
-        for other, future in zip(others, rest, strict=True):
-            if error := future.exception():
+def _side_by_side(names: Sequence[str], trainer: Config) -> None:
+    """Trains them all, the costliest first, so that none begins when the others have ended.
+
+    What goes wrong with another than the first of `names` is its own stage's affair, and just told.
+    """
+    own, *others = names
+    tell(f"{own}, and beside it {', '.join(others)}")
+    devices = gpus(trainer)
+    costliest = sorted(names, key=_operations, reverse=True)
+    with worker_processes(min(len(devices) or cores(), len(names)), devices) as pool:
+        made = {name: pool.submit(_train, name) for name in costliest}
+        for other in others:
+            if error := made[other].exception():
                 tell(f"{other}: {error}; its own stage will try again")
-        own.result()
+        made[own].result()
+
+
+def _operations(name: str) -> int:
+    """Of one image's way through an experiment's network."""
+    cfg = _resolved(name)
+    model = {key: cfg["model"][key] for key in ("layers", "pool", "normalisation")}
+    rows = geometry.table(**model, classes=1000, crop=cfg["crop"])
+    return sum(row.multiply_adds for row in rows)
 
 
 def _train(name: str) -> None:

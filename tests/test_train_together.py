@@ -62,6 +62,27 @@ def trained(project: Project) -> dict[str, dict[str, torch.Tensor]]:
 
 
 @pytest.mark.skipif(cores() < 2, reason="needs two cores")
+def test_a_row_for_each_gpu_is_the_same_as_alone(
+    pair: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The costliest begins first; GPUs that are not there leave the trainings to the CPU."""
+    for name in (OWN, OTHER):
+        rewrite(pair, name, "together: cores", "together: gpus")
+        rewrite(pair, name, "accelerator: cpu", "accelerator: auto")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    both = pair.run(*STAGE)
+    assert both.returncode == 0, both.stderr
+    assert f"{OWN}, and beside it {OTHER}" in both.stderr
+    found = trained(pair)
+    pair.forget()
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    alone = pair.run("zfrepro.train", f"+experiment={OTHER}")
+    assert alone.returncode == 0, alone.stderr
+    expected = trained(pair)[OTHER]
+    assert all(torch.equal(found[OTHER][key], expected[key]) for key in expected)
+
+
+@pytest.mark.skipif(cores() < 2, reason="needs two cores")
 def test_the_next_training_is_made_beside_and_is_the_same_as_alone(pair: Project) -> None:
     alone = pair.run("zfrepro.train", f"+experiment={OTHER}")
     assert alone.returncode == 0, alone.stderr

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from zfrepro.cores import cores
+from zfrepro.cores import cores, gpus, side_by_side
 from zfrepro.workers import THREADS, shared_map, worker_processes
 
 
@@ -48,3 +48,28 @@ def test_nothing_waits_for_a_worker_that_has_ended() -> None:
     with pytest.raises(ChildProcessError, match="killed, most likely since"), shared_map(2) as each:
         list(each(end, [None]))
     assert time.monotonic() - started < 30
+
+
+def visible(_: object) -> str | None:
+    time.sleep(0.2)  # so that the other worker has one as well
+    return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+def test_each_worker_sees_one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    with shared_map(2, ["3", "5"]) as each:
+        assert set(each(visible, range(8))) == {"3", "5"}
+    with shared_map(2) as each:
+        assert set(each(visible, range(2))) == {None}
+
+
+def test_networks_are_shared_out_to_the_gpus_that_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,4,6")
+    trainer = {"together": "gpus", "accelerator": "gpu"}
+    assert gpus(trainer) == ["1", "4", "6"]
+    assert side_by_side(trainer) == 3
+    assert gpus({**trainer, "accelerator": "cpu"}) == gpus({**trainer, "together": "all"}) == []
+    assert side_by_side({**trainer, "accelerator": "cpu"}) == 1
+    assert side_by_side({**trainer, "together": "none"}) == 1

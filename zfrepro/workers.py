@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -21,17 +21,24 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # read as PyTorch and Num
 
 
 @contextmanager
-def worker_processes(workers: int) -> Iterator[ProcessPoolExecutor]:
+def worker_processes(workers: int, gpus: Sequence[str] = ()) -> Iterator[ProcessPoolExecutor]:
     """Fresh processes (a fork would copy threads' locks) that end with the block or with us.
 
     Each computes with its share of the cores. Nothing waits for ever for one that is killed.
+
+    Args:
+        gpus: each process sees one of these alone; none: all see what this one sees.
 
     Raises:
         ChildProcessError: one of them was killed.
     """
     share = {name: str(max(1, cores() // workers)) for name in THREADS}
     others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(workers, _Context(), _start_worker, (os.getpid(),))
+    context = _Context()
+    own = context.SimpleQueue()
+    for number in range(workers):
+        own.put(gpus[number % len(gpus)] if gpus else None)
+    pool = ProcessPoolExecutor(workers, context, _start_worker, (os.getpid(), own))
     with _environment(share):
         try:
             yield pool
@@ -46,12 +53,16 @@ def worker_processes(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 
 @contextmanager
-def shared_map(workers: int) -> Iterator[Callable[..., Iterator[Any]]]:
-    """`map`, its calls shared by so many worker processes; with one, made here."""
+def shared_map(workers: int, gpus: Sequence[str] = ()) -> Iterator[Callable[..., Iterator[Any]]]:
+    """`map`, its calls shared by so many worker processes; with one, made here.
+
+    Args:
+        gpus: as of `worker_processes`.
+    """
     if workers <= 1:
         yield map
     else:
-        with worker_processes(workers) as pool:
+        with worker_processes(workers, gpus) as pool:
             yield pool.map
 
 
@@ -86,5 +97,7 @@ class _Context(multiprocessing.context.SpawnContext):
     Process = _Process
 
 
-def _start_worker(parent: int) -> None:
+def _start_worker(parent: int, own: Any) -> None:
     die_with_parent(parent)
+    if (gpu := own.get()) is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu  # before CUDA has looked

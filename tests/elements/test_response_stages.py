@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from pipelines import element
 from tests.project import Project
 from zfrepro import config
 from zfrepro.data.store import PreparedSet, seal
+from zfrepro.elements.evolution import stage as evolution
 from zfrepro.models.convnet import build
 from zfrepro.outcome import flat
 from zfrepro.results import Results
@@ -39,7 +42,8 @@ def results(prepared_project: Project, tmp_path: Path, monkeypatch: pytest.Monke
         folder = tmp_path / "runs" / name
         folder.mkdir(parents=True)
         (folder / "run.json").write_text(json.dumps({"fingerprint": name, "seed": seed}))
-        made = {"trainer": {"accelerator": "cpu"}, "model": dict(spec), "seed": seed}
+        trainer = {"accelerator": "cpu", "together": "none"}
+        made = {"trainer": trainer, "model": dict(spec), "seed": seed}
         (folder / "config.yaml").write_text(config.to_yaml(made))
         trained.save(
             Trained(net, torch.from_numpy(source.mean), IMAGE_SIZE, CROP, list(source.classes),
@@ -97,6 +101,41 @@ def test_figure_5(results: Path) -> None:
         assert found["small"].isna().all()
     assert (folder / "figure5.png").is_file()
     assert (folder / "means.pdf").is_file()
+
+
+def test_figure_4_shared_out_to_gpus_is_the_same(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three GPUs and two networks: each is collected, one of them by two workers."""
+    for seed, name in enumerate(NETWORKS):
+        folder = results / "runs" / name
+        made = config.load(folder / "config.yaml")
+        (folder / "snapshots").mkdir()
+        for epoch in (1, 2):
+            spec = {**made["model"], "classes": 20, "crop": CROP, "seed": 10 * seed + epoch}
+            torch.save(build(**spec).state_dict(), folder / f"snapshots/epoch-{epoch:05}.pt")
+    settings = {"split": "val", "layers": ["conv1", "conv2"], "maps": 2}
+    run(results, "evolution", **settings)
+    table = results / "figures" / "figure4" / "convergence.csv"
+    expected = table.read_text()
+    shutil.rmtree(config.CHECKPOINTS)
+    for name in NETWORKS:
+        path = results / "runs" / name / "config.yaml"
+        made = config.load(path)
+        made["trainer"] = {"accelerator": "auto", "together": "gpus"}
+        path.write_text(config.to_yaml(made))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
+    shared: list[list[str]] = []
+
+    @contextmanager
+    def shared_map(workers: int, gpus: list[str]) -> Iterator[Any]:
+        assert (workers, gpus) == (3, ["0", "1", "2"])
+        yield lambda task, names: shared.append(names) or map(task, names)
+
+    monkeypatch.setattr(evolution, "shared_map", shared_map)
+    run(results, "evolution", **settings)
+    assert shared == [["one", "two", "one"]]
+    assert table.read_text() == expected
 
 
 def test_figure_7(results: Path) -> None:

@@ -42,6 +42,7 @@ class Demand:
     evaluations: int = 0  # of a classifier's loss
     memory: int = 0  # bytes of what such products take and give
     disk: int = 0  # bytes that stay
+    shared_out: bool = False  # to all GPUs
 
     def __add__(self, other: "Demand") -> "Demand":
         return Demand(
@@ -53,6 +54,7 @@ class Demand:
             self.evaluations + other.evaluations,
             max(self.memory, other.memory),
             self.disk + other.disk,
+            self.shared_out and other.shared_out,
         )
 
 
@@ -127,7 +129,8 @@ def probe(known: Known) -> Demand:
 
 def of_element(element: Element, known: Known) -> Demand:
     """What its networks see."""
-    return Demand(list(element.passes(known.analysis[element.stage], known)))
+    passes = list(element.passes(known.analysis[element.stage], known))
+    return Demand(passes, shared_out=element.shared_out)
 
 
 def nothing(_: Known) -> Demand:

@@ -26,6 +26,8 @@ class Rates:
     thumbnail: float  # of an image, in one process
     product: float  # of a FLOP of matrix products on the CPU
     fit: float  # the same where classifiers are fitted
+    at_once: int = 1  # networks that are trained anew on other sets
+    gpus: int = 1  # that some figures are shared out to
 
 
 def names(sets: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -82,11 +84,12 @@ def seconds(demand: Demand, known: Known, rates: Rates, *, elsewhere: bool) -> f
     total += demand.evaluations * EVALUATION
     for each in demand.passes:
         whole = rates.alone.val_image if elsewhere else rates.passes[each.network]
+        whole /= rates.gpus if demand.shared_out else 1
         share = _flops(each, known.nets) / known.nets[each.network].flops
         total += each.images * whole * share
     for retrained in demand.retrained:
-        total += retrained.train * rates.alone.train_image
-        total += retrained.val * rates.alone.val_image
+        anew = retrained.train * rates.alone.train_image + retrained.val * rates.alone.val_image
+        total += anew / rates.at_once
     return total
 
 

@@ -58,13 +58,25 @@ class Study:
     rows: Sequence[Row]
     size: Size
     manifest: Mapping[str, Any] | None
-    gpus: int = 1  # that share a batch
+    gpus: int = 1
     beside: Beside | None = None
 
     @property
     def config(self) -> Mapping[str, Any]:
         """Of the first row: data, crop and trainer are everyone's."""
         return self.rows[0].config
+
+    @property
+    def shared_by(self) -> int:
+        """GPUs that share each batch: all, or each has a row of its own."""
+        return 1 if self.config["trainer"]["together"] == "gpus" else self.gpus
+
+    @property
+    def at_once(self) -> int:
+        """Rows that are trained, evaluated or trained anew on other sets at a time."""
+        trainer = self.config["trainer"]
+        of_gpus = trainer["together"] == "gpus" and self.gpus > 1
+        return self.gpus if of_gpus else side_by_side(trainer)
 
 
 def study_of(
@@ -77,7 +89,7 @@ def study_of(
 
     Args:
         root: where the raw images lie, if they have to be counted.
-        count: GPUs that share a batch.
+        count: GPUs.
 
     Raises:
         ValueError: a net that cannot be built.
@@ -106,11 +118,11 @@ def measure(study: Study, gpu: str | None, budget: float) -> Machine:
         devices = here.devices(study.config)
     else:
         speeds = {
-            row.name: gpus.speed(gpu, study.gpus, row.net, row.config["training"])
+            row.name: gpus.speed(gpu, study.shared_by, row.net, row.config["training"])
             for row in study.rows
         }
         passes = {row.name: gpus.pass_seconds(gpu, row.net) for row in study.rows}
-        loading, devices = LOADING, study.gpus
+        loading, devices = LOADING, study.shared_by
         number = gpus.activation_bytes(gpu, study.config["training"]["precision"])
     elsewhere = {name: each.of_one(devices).val_image for name, each in speeds.items()}
     evaluating = elsewhere if gpu or here.device(study.config).type == "cuda" else passes
@@ -172,6 +184,8 @@ def _beside(
         machine.thumbnail,
         machine.product,
         machine.fit,
+        study.at_once,
+        study.gpus if study.shared_by == 1 else 1,
     )
     found = [
         stages.line(name, arguments, known, rates, DONE if name in done_stages else TO_DO)
@@ -205,7 +219,7 @@ def _prepare(machine: Machine, name: str, data: Config | None, size: Size, finis
 
 def _train(study: Study, row: Row, machine: Machine, finished: bool) -> Line:
     work, speed = row.work(study.size), machine.speeds[row.name]
-    share = work.batch // study.gpus
+    share = work.batch // study.shared_by
     whole = speed.stage(work, machine.loading + FILING)
     return Line(
         stage=f"train@{row.name}",
@@ -218,7 +232,7 @@ def _train(study: Study, row: Row, machine: Machine, finished: bool) -> Line:
         disk_bytes=counts.weights_bytes(row.net, row.config["data"]["image_size"]),
         checkpoint_bytes=counts.CHECKPOINTS * counts.checkpoint_bytes(row.net),
         training_seconds=speed.training(work),
-        stage_seconds=whole / side_by_side(row.config["trainer"]),
+        stage_seconds=whole / study.at_once,
         speed=speed.how,
         state=DONE if finished else TO_DO,
     )
@@ -239,7 +253,7 @@ def _evaluate(study: Study, missing: Sequence[Row], machine: Machine) -> Line:
         checkpoint_bytes=0,
         training_seconds=None,
         stage_seconds=machine.loading
-        + sum(machine.evaluated_image[row.name] * images for row in rows),
+        + sum(machine.evaluated_image[row.name] * images for row in rows) / study.at_once,
         speed=MEASURING,
         state=TO_DO if missing else DONE,
     )

@@ -63,6 +63,7 @@ class Element(Exhibit):
             its settings name, and its own folder.
         plots: pictures that `dvc plots` shows.
         beside: its folder stands beside `results/figures/`.
+        shared_out: what its networks see is shared out to the GPUs (`trainer.together: gpus`).
     """
 
     settings: type
@@ -71,6 +72,7 @@ class Element(Exhibit):
     writes: tuple[str, ...] = ()
     plots: tuple[str, ...] = ()
     beside: bool = False
+    shared_out: bool = False
 
     @property
     def folder(self) -> str:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from zfrepro import config
 from zfrepro.config import Config
+from zfrepro.cores import gpus
 from zfrepro.data import annotations
 from zfrepro.data.annotations import Box, Placement
 from zfrepro.data.sample import stratified_sample
@@ -60,6 +61,13 @@ class Context:
     def networks(self) -> list[str]:
         """The network that is shown, and the others that give the spread."""
         return [self.settings["network"], *self.settings["others"]]
+
+    @property
+    def gpus(self) -> list[str]:
+        """Those that the study shares its networks out to; none where there is one device."""
+        run = self.results.folder / "runs" / self.networks[0]
+        found = gpus(config.load(run / "config.yaml")["trainer"])
+        return found if len(found) > 1 else []
 
     def trained(self, network: str) -> Trained:
         """The network that an experiment has trained, on the kind of device it was trained on.

@@ -88,8 +88,9 @@ class Trainer:
         "of each process on the CPU; null: its share of the cores", None, least=1, most=256
     )
     together: str = key(
-        "none: a training stage makes its own run; cores: also others, a core each; all: all",
-        "none", one_of=("none", "cores", "all"),
+        "none: a training stage makes its own run; cores: also others, a core each; all: all, a "
+        "core each; gpus: all, a GPU each",
+        "none", one_of=("none", "cores", "all", "gpus"),
     )  # fmt: skip
 
 

@@ -38,4 +38,5 @@ ELEMENT = Element(
     "A jump is another image that has become the strongest.",
     settings=Settings,
     passes=passes,
+    shared_out=True,
 )

@@ -5,6 +5,7 @@ convergence, by epoch, over all the networks; settled, when each layer of each h
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from zfrepro.interp.deconv import Deconvnet
 from zfrepro.outcome import Found, Measure, Outcome, only
 from zfrepro.render.tables import markdown
 from zfrepro.training import archive
+from zfrepro.workers import shared_map
 
 ALIKE = 0.8  # correlation from which on two projections count as the same
 SETTLED = "settled at epoch"  # the first of the measures of when a layer settles
@@ -64,6 +66,7 @@ class History:
 
 def run(context: Context) -> Outcome:
     settings = context.settings
+    share_out(context)
     rows: list[dict[str, object]] = []
     for network in context.networks:
         history = History(context, network)
@@ -81,6 +84,23 @@ def run(context: Context) -> Outcome:
         {"convergence": table, "settled": by_network},
         report(summary, settings),
     )
+
+
+def share_out(context: Context) -> None:
+    """Collects the strongest activations on all GPUs at once, where there are several.
+
+    They are kept, and found again by `History`. Of two processes with one network each takes the
+    parts of the images that the other has not.
+    """
+    if devices := context.gpus:
+        count, networks = max(len(devices), len(context.networks)), context.networks
+        wanted = [networks[i % len(networks)] for i in range(count)]
+        with shared_map(len(devices), devices) as each_of:
+            list(each_of(partial(collect, context), wanted))
+
+
+def collect(context: Context, network: str) -> None:
+    History(context, network)
 
 
 def draw(context: Context, history: History) -> None:

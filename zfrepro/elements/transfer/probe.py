@@ -1,7 +1,7 @@
 """How well classifiers tell classes apart by the features of each layer (table 7)."""
 
 from zfrepro.config import Config
-from zfrepro.cores import side_by_side
+from zfrepro.cores import gpus, side_by_side
 from zfrepro.elements.transfer.folds import (
     FEW,
     RESULTS,
@@ -31,7 +31,8 @@ def run(settings: Config) -> None:
         for k in range(mine["folds"])
     ]
     # of large networks one at a time, for the memory that the features of a layer take
-    beside = min(side_by_side(network.config["trainer"]), unprobed(wanted) // FEW)
-    with shared_map(beside) as each_of:
+    trainer = network.config["trainer"]
+    beside = min(side_by_side(trainer), unprobed(wanted) // FEW)
+    with shared_map(beside, gpus(trainer)) as each_of:
         rows = list(probed(wanted, "probes", each_of)) if wanted else []
     write_folds(rows, RESULTS / "probe" / "folds.csv")

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from zfrepro import config, files
 from zfrepro.config import Config
-from zfrepro.cores import cores, side_by_side
+from zfrepro.cores import cores, gpus, side_by_side
 from zfrepro.data.store import PreparedSet
 from zfrepro.elements.transfer.folds import (
     FEW,
@@ -67,9 +67,10 @@ def _classes(settings: Config, name: str, network: Network) -> Iterator[Row]:
     untrained = Untrained(target, settings["scratch"])
     # a small net, or classifier, is faster on a core of its own; a GPU is shared where the training
     # of the network shared it, since large ones leave no memory for others
-    most = side_by_side(network.config["trainer"]) if network.device.type == "cuda" else cores()
+    trainer = network.config["trainer"]
+    most = side_by_side(trainer) if network.device.type == "cuda" else cores()
     beside = min(most, max(unprobed(wanted) // FEW, untrained.missing(again)))
-    with shared_map(beside) as each_of:
+    with shared_map(beside, gpus(trainer)) as each_of:
         yield from probed(wanted, f"{name}, pretrained", each_of)
         yield from untrained.tried(again, each_of, max(1, cores() // max(1, beside)))
 
