@@ -18,7 +18,6 @@ from tqdm import tqdm
 from pipelines._stage import shell
 from zfrepro import config, files
 from zfrepro.config import Config
-from zfrepro.cores import gpus, side_by_side
 from zfrepro.data.naive import naive_errors
 from zfrepro.data.store import PreparedSet
 from zfrepro.evaluate import evaluated
@@ -26,6 +25,7 @@ from zfrepro.inference import predictions
 from zfrepro.models.memory import keep_freed_memory
 from zfrepro.render import confusion, tables
 from zfrepro.results import read_recipe
+from zfrepro.sharing import at_once, gpus
 from zfrepro.workers import shared_map
 
 RESULTS = config.ROOT / "results"
@@ -55,7 +55,7 @@ def main() -> None:
 def run(experiments: Sequence[str]) -> None:
     prepared = PreparedSet.open(RESULTS / "prepared" / "source")
     trainers = [_resolved(name)["trainer"] for name in experiments]
-    beside = min(len(experiments), *map(side_by_side, trainers))
+    beside = min(len(experiments), *map(at_once, trainers))
     with shared_map(beside, gpus(trainers[0])) as each:
         trained = each(partial(_trained_row, prepared), experiments)
         rows = list(tqdm(trained, "evaluating", len(experiments), unit="network", disable=None))

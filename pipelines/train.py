@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 from zfrepro import config, files, processes
 from zfrepro.config import Config, ConfigError
-from zfrepro.cores import cores, gpus, side_by_side
+from zfrepro.cores import cores
 from zfrepro.models import geometry
 from zfrepro.runs import Run, plain_errors, plan, summary, tell, train
+from zfrepro.sharing import at_once, gpus
 from zfrepro.workers import worker_processes
 
 TOGETHER = ("none", "cores", "all", "gpus")
@@ -47,7 +48,7 @@ def _others(run: Run) -> list[str]:
         return []
     names = config.options("experiment")
     own = names.index(run.config["name"])
-    wanted = side_by_side(run.config["trainer"]) if together == "cores" else len(names)
+    wanted = at_once(run.config["trainer"]) if together == "cores" else len(names)
     runs = {run.fingerprint: run.config["name"]}  # two experiments may ask for the same
     for name in [*names[own + 1 :], *names[:own]]:
         if len(runs) >= wanted:

@@ -21,6 +21,7 @@ FLOORS = [
         "zfrepro.stats",
         "zfrepro.lightning",
         "zfrepro.devices",
+        "zfrepro.sharing",
         "zfrepro",
     ],
     ["zfrepro.outcome", "zfrepro.elements"],  # what elements say of themselves

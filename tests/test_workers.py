@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from zfrepro.cores import cores, gpus, side_by_side
+from zfrepro.cores import cores
+from zfrepro.sharing import at_once, gpus
 from zfrepro.workers import THREADS, shared_map, worker_processes
 
 
@@ -69,7 +70,7 @@ def test_networks_are_shared_out_to_the_gpus_that_there_are(
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,4,6")
     trainer = {"together": "gpus", "accelerator": "gpu"}
     assert gpus(trainer) == ["1", "4", "6"]
-    assert side_by_side(trainer) == 3
+    assert at_once(trainer) == 3
     assert gpus({**trainer, "accelerator": "cpu"}) == gpus({**trainer, "together": "all"}) == []
-    assert side_by_side({**trainer, "accelerator": "cpu"}) == 1
-    assert side_by_side({**trainer, "together": "none"}) == 1
+    assert at_once({**trainer, "accelerator": "cpu"}) == 1
+    assert at_once({**trainer, "together": "none"}) == 1

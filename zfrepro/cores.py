@@ -1,4 +1,4 @@
-"""How many processor cores and GPUs this process may use, and how many networks share them."""
+"""How many processor cores this process may use, and how many networks share them."""
 
 import os
 from collections.abc import Mapping
@@ -11,22 +11,6 @@ def cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def gpus(trainer: Mapping[str, Any]) -> list[str]:
-    """The GPUs that networks are shared out to, one process each, as CUDA_VISIBLE_DEVICES has them.
-
-    None where the section `trainer` of a config does not ask for it, or where there is no GPU.
-    """
-    if trainer["together"] != "gpus" or trainer["accelerator"] == "cpu":
-        return []
-    if visible := os.environ.get("CUDA_VISIBLE_DEVICES"):
-        return visible.split(",")
-    import torch  # noqa: PLC0415  seconds, and composing a configuration needs none of it
-
-    return [str(number) for number in range(torch.cuda.device_count())]
-
-
 def side_by_side(trainer: Mapping[str, Any]) -> int:
     """Networks that are trained or evaluated at a time, by the section `trainer` of a config."""
-    if trainer["together"] == "none":
-        return 1
-    return max(len(gpus(trainer)), 1) if trainer["together"] == "gpus" else cores()
+    return 1 if trainer["together"] == "none" else cores()

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 
 from zfrepro import networks
 from zfrepro.config import TRANSFER_SETS
-from zfrepro.cores import cores, side_by_side
+from zfrepro.cores import cores
 from zfrepro.cost import counts, done, gpus
 from zfrepro.cost.rows import Row
 from zfrepro.cost.speed import Speed
 from zfrepro.cost.table import DONE, TO_DO, Line
 from zfrepro.data.sources.published import Size
 from zfrepro.data.sources.sizes import size_of
+from zfrepro.sharing import at_once
 
 PROCESS = 2.0  # seconds of a stage that starts Python and a few libraries
 LOADING = 5.0  # seconds to load PyTorch, Lightning and MLflow, where that is not measured
@@ -76,7 +77,7 @@ class Study:
         """Rows that are trained, evaluated or trained anew on other sets at a time."""
         trainer = self.config["trainer"]
         of_gpus = trainer["together"] == "gpus" and self.gpus > 1
-        return self.gpus if of_gpus else side_by_side(trainer)
+        return self.gpus if of_gpus else at_once(trainer)
 
 
 def study_of(

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from zfrepro import config
 from zfrepro.config import Config
-from zfrepro.cores import gpus
 from zfrepro.data import annotations
 from zfrepro.data.annotations import Box, Placement
 from zfrepro.data.sample import stratified_sample
@@ -25,6 +24,7 @@ from zfrepro.interp.deconv import Deconvnet
 from zfrepro.models.convnet import build
 from zfrepro.render import style
 from zfrepro.results import Results
+from zfrepro.sharing import gpus
 from zfrepro.training.trained import AT_CHANCE, Trained, centred, load
 
 Ints = npt.NDArray[np.int64]

@@ -1,7 +1,6 @@
 """How well classifiers tell classes apart by the features of each layer (table 7)."""
 
 from zfrepro.config import Config
-from zfrepro.cores import gpus, side_by_side
 from zfrepro.elements.transfer.folds import (
     FEW,
     RESULTS,
@@ -13,6 +12,7 @@ from zfrepro.elements.transfer.folds import (
     unprobed,
     write_folds,
 )
+from zfrepro.sharing import at_once, gpus
 from zfrepro.workers import shared_map
 
 CLASSIFIERS = ("svm", "softmax")
@@ -32,7 +32,7 @@ def run(settings: Config) -> None:
     ]
     # of large networks one at a time, for the memory that the features of a layer take
     trainer = network.config["trainer"]
-    beside = min(side_by_side(trainer), unprobed(wanted) // FEW)
+    beside = min(at_once(trainer), unprobed(wanted) // FEW)
     with shared_map(beside, gpus(trainer)) as each_of:
         rows = list(probed(wanted, "probes", each_of)) if wanted else []
     write_folds(rows, RESULTS / "probe" / "folds.csv")

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from zfrepro import config, files
 from zfrepro.config import Config
-from zfrepro.cores import cores, gpus, side_by_side
+from zfrepro.cores import cores
 from zfrepro.data.store import PreparedSet
 from zfrepro.elements.transfer.folds import (
     FEW,
@@ -32,6 +32,7 @@ from zfrepro.elements.transfer.folds import (
     write_folds,
 )
 from zfrepro.fingerprint import fingerprint
+from zfrepro.sharing import at_once, gpus
 from zfrepro.training.precision import choose_precision
 from zfrepro.transfer import protocol, voc
 from zfrepro.transfer.coordinates import scaled
@@ -68,7 +69,7 @@ def _classes(settings: Config, name: str, network: Network) -> Iterator[Row]:
     # a small net, or classifier, is faster on a core of its own; a GPU is shared where the training
     # of the network shared it, since large ones leave no memory for others
     trainer = network.config["trainer"]
-    most = side_by_side(trainer) if network.device.type == "cuda" else cores()
+    most = at_once(trainer) if network.device.type == "cuda" else cores()
     beside = min(most, max(unprobed(wanted) // FEW, untrained.missing(again)))
     with shared_map(beside, gpus(trainer)) as each_of:
         yield from probed(wanted, f"{name}, pretrained", each_of)
