@@ -275,9 +275,6 @@ def command(at: Asked, view: Literal["deconv", "occlusion", "invariance"]) -> di
         "occlusion": [image, *network, "--layer", at.layer],
         "invariance": [image, "--network", *network],
     }[view]
-    if ":" in at.network.name:
-        words = [image, at.network.name, at.layer, str(at.map)]
-        return {"command": "from zfrepro import library  # " + shlex.join(words)}
     return {"command": shlex.join(["python", "-m", f"zfrepro.{view}", *words])}
 
 
