@@ -84,6 +84,9 @@ def draw_convergence(table: pd.DataFrame, path: Path, title: str) -> None:
                 mean.index, mean - deviation, mean + deviation, color=colours[i], alpha=0.15
             )
         axis.set(xlabel="step", xscale="log", ylabel="\n".join(_wrapped(label)))
+        steps = sorted(table["step"].unique())
+        axis.set_xticks(steps, [str(step) for step in steps], fontsize=7)
+        axis.minorticks_off()
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].legend(frameon=False)
     figure.suptitle(title, fontsize=10)
