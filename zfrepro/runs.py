@@ -244,6 +244,8 @@ def _write_result(run: Run, fitted: "Fitted", started: float) -> None:
 
 
 def _recipe(run: Run, fitted: "Fitted", started: float) -> Config:
+    from torch.backends import cpu
+
     manifest = run.prepared.manifest
     return {
         "fingerprint": run.fingerprint,
@@ -264,6 +266,7 @@ def _recipe(run: Run, fitted: "Fitted", started: float) -> Config:
         "processes": fitted.processes,
         "threads": fitted.threads,
         "machine": f"{platform.system()}, {fitted.machine}",
+        "instructions": cpu.get_cpu_capability(),  # others round otherwise
     }
 
 
