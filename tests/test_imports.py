@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -114,6 +115,21 @@ def test_composing_needs_no_torch() -> None:
         [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True
     )
     assert found.stdout == "False\n"
+
+
+def test_taking_up_a_finished_training_needs_no_torch(tmp_path: Path) -> None:
+    (tmp_path / "f" / "run").mkdir(parents=True)
+    (tmp_path / "f" / "run" / "weights.pt").touch()
+    program = (
+        "import sys; from pathlib import Path; from zfrepro import config, files, runs\n"
+        f"config.CHECKPOINTS = Path({str(tmp_path)!r})\n"
+        "run = runs.Run({'name': 'a'}, None, 'f'); files.write_sums(run.result, ['weights.pt'])\n"
+        "runs.train(run); print('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
 
 
 def test_lightning_comes_without_what_no_training_needs() -> None:

@@ -53,6 +53,12 @@ def read_recipe(run: Path) -> Mapping[str, Any]:
     return found
 
 
+def steps_an_epoch(recipe: Mapping[str, Any], batch: int) -> int:
+    """Of a training, by what `read_recipe` reads: an incomplete last batch is left out."""
+    images = recipe["data"]["splits"]["train"]["images"] - recipe["left_out"].get("train", 0)
+    return int(images // batch)
+
+
 class Results:
     """The folder `results/` of a checkout; whatever is missing reads as None or as nothing.
 

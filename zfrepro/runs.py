@@ -154,15 +154,15 @@ def train(run: Run) -> None:
         DamagedError: what has been trained is not whole.
         Exception: what `training.fit.fit` raises.
     """
+    if run.finished:  # most stages find their run made beside another: without seconds of imports
+        check_whole(run.result)
+        tell(f"{run.config['name']}: already trained, in {run.result}")
+        return
     from zfrepro import tracking
     from zfrepro.training.fit import fit
     from zfrepro.training.trained import load
 
     what = f"training of {run.config['name']}"
-    if run.finished:
-        check_whole(run.result)
-        tell(f"{run.config['name']}: already trained, in {run.result}")
-        return
     processes.check(run.config["trainer"])
     start = None if run.start is None else load(run.start)
     training = run.config, run.prepared, run.work
@@ -244,6 +244,8 @@ def _write_result(run: Run, fitted: "Fitted", started: float) -> None:
 
 
 def _recipe(run: Run, fitted: "Fitted", started: float) -> Config:
+    from torch.backends import cpu
+
     manifest = run.prepared.manifest
     return {
         "fingerprint": run.fingerprint,
@@ -264,6 +266,7 @@ def _recipe(run: Run, fitted: "Fitted", started: float) -> Config:
         "processes": fitted.processes,
         "threads": fitted.threads,
         "machine": f"{platform.system()}, {fitted.machine}",
+        "instructions": cpu.get_cpu_capability(),  # others round otherwise
     }
 
 

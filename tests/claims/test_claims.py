@@ -192,8 +192,8 @@ def test_a_figure_that_has_not_been_measured_is_named(results: Path) -> None:
 
 def spoilt_order() -> dict[str, Found]:
     rows = [
-        {"network": "tab3_zfnet", "layer": layer, "settled at epoch": epoch}
-        for layer, epoch in (("conv1", 1.0), ("conv2", np.nan))
+        {"network": "tab3_zfnet", "layer": layer, "settled at step": step}
+        for layer, step in (("conv1", 1.0), ("conv2", np.nan))
     ]
     return {"order": evolution.order(pd.DataFrame(rows))}
 

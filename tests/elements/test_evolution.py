@@ -1,6 +1,7 @@
 """Convergence of maps: correlations and changes against numbers worked out by hand."""
 
 from collections import OrderedDict
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,12 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
 from zfrepro.elements.evolution import measure as evolution
 from zfrepro.elements.evolution import plot as drawing
 from zfrepro.elements.evolution.measure import Moment
+from zfrepro.interp.chain import Chain
 from zfrepro.interp.deconv import Deconvnet
 from zfrepro.interp.top_activations import strongest, to_table
 
@@ -69,6 +71,47 @@ def test_correlations_are_pearsons() -> None:
     np.testing.assert_allclose(found, [expected, -1, 0], atol=1e-6)
 
 
+def test_cka_knows_the_same_features_turned_and_scaled(deconvnet: Deconvnet) -> None:
+    seen = evolution.likenesses(deconvnet.chain, ["conv1", "conv2"], IMAGES)
+    for layer in ("conv1", "conv2"):
+        features = deconvnet.chain.activations(IMAGES, layer).flatten(1).double()
+        turn = torch.linalg.qr(torch.randn(features.shape[1], features.shape[1]).double()).Q
+        turned = evolution.likenesses(
+            Chain(nn.Sequential(nn.Flatten())), ["0"], features @ turn * 3
+        )
+        assert evolution.cka(seen[layer], turned["0"]) == pytest.approx(1, abs=1e-5)
+    between = evolution.cka(seen["conv1"], seen["conv2"])
+    assert 0 < between < 0.999
+    assert evolution.cka(seen["conv1"], torch.zeros(10, 10)) == 0  # tells no images apart
+
+
+def test_cka_is_the_ratio_of_unbiased_independence_criteria() -> None:
+    """HSIC as of Song et al. 2012, its sums over different images written out."""
+    ones, others = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0)).double()
+
+    def hsic(one: Tensor, other: Tensor) -> float:
+        k, m = one @ one.T, other @ other.T
+        pairs = [k[i, j] * m[i, j] for i, j in permutations(range(6), 2)]
+        threes = [k[i, j] * m[i, q] for i, j, q in permutations(range(6), 3)]
+        fours = [k[i, j] * m[q, r] for i, j, q, r in permutations(range(6), 4)]
+        return float(sum(pairs) / 30 - 2 * sum(threes) / 120 + sum(fours) / 360)
+
+    flat = Chain(nn.Sequential(nn.Flatten()))
+    seen = [evolution.likenesses(flat, ["0"], each)["0"] for each in (ones, others)]
+    expected = hsic(ones, others) / (hsic(ones, ones) * hsic(others, others)) ** 0.5
+    assert evolution.cka(*seen) == pytest.approx(expected)
+
+
+def test_cka_of_unrelated_features_is_about_0_for_few_images_too() -> None:
+    """As plain CKA is not: with 12 images and 300 features it is about 0.96."""
+    flat = Chain(nn.Sequential(nn.Flatten()))
+    found = [
+        evolution.cka(*(evolution.likenesses(flat, ["0"], torch.randn(12, 300))["0"] for _ in "ab"))
+        for _ in range(50)
+    ]
+    assert abs(np.mean(found)) < 0.1
+
+
 def test_changed_counts_maps_that_fire_in_both() -> None:
     def of(images: dict[int, int]) -> pd.DataFrame:
         rows = [("conv1", number, 1, image) for number, image in images.items()]
@@ -93,8 +136,9 @@ def test_figures_and_series_are_written(tmp_path: Path) -> None:
         assert second.min() == second.max()  # the second map, below, did not fire yet
         assert first.min() < first.max()
     curves = pd.DataFrame({
-        "seed": [0, 0, 1, 1], "layer": "conv2", "epoch": [1, 2, 1, 2],
-        "correlation": [0.2, 1, 0.3, 1], "changed": [None, 0.5, None, 0.25],
+        "seed": [0, 0, 1, 1], "layer": "conv2", "step": [10, 20, 10, 20],
+        "correlation": [0.2, 1, 0.3, 1], "cka": [0.4, 1, 0.5, 1],
+        "changed": [None, 0.5, None, 0.25],
     })  # fmt: skip
     drawing.draw_convergence(curves.astype({"changed": float}), tmp_path / "c", "title")
     assert (tmp_path / "c.png").is_file()

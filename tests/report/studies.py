@@ -70,6 +70,7 @@ def write_study(root: Path, *, classes: tuple[str, ...] = ("fox",), report: str 
                 "splits": {"train": {"images": 300}, "val": {"images": 100}},
                 "classes": [{"id": c, "name": c} for c in classes],
             },
+            "left_out": {"train": 0, "val": 0},
         }))  # fmt: skip
         _write(results / f"runs/{name}/config.yaml", CONFIG)
         _write(results / f"runs/{name}/metrics.json", '{"epochs": 16}')

@@ -14,7 +14,8 @@ from tests.report.studies import ZFNET, write_study
 from zfrepro.report import __main__ as command
 from zfrepro.report import compare
 from zfrepro.report.compare import BEYOND, GONE, NEW, OPEN, SAME, WITHIN, Change, Report, Value
-from zfrepro.results import ResultsError
+from zfrepro.report.page.build import summarise
+from zfrepro.results import Results, ResultsError
 
 
 def value(number: float, low: float | None = None, high: float | None = None) -> Value:
@@ -90,6 +91,25 @@ def test_a_study_of_another_size_says_so(studies: tuple[Path, Path], tmp_path: P
     assert compare.sizes(Report(studies[0]), Report(other)) == [("epochs", "16", "70")]
 
 
+def test_verdicts_of_one_report_alone_are_counted(
+    studies: tuple[Path, Path], tmp_path: Path
+) -> None:
+    shutil.copytree(studies[0] / "results" / "report", tmp_path / "report")
+    found = json.loads((tmp_path / "report/claims.json").read_text())
+    found["claims"].append({**found["claims"][0], "id": "another"})
+    (tmp_path / "report/claims.json").write_text(json.dumps(found))
+    said = compare.verdicts(Report(studies[0]), Report(tmp_path))
+    assert said == "2 of 2 verdicts are the same; 1 more in one report alone"
+
+
+def test_studies_say_what_they_were_computed_with(tmp_path: Path) -> None:
+    results = write_study(tmp_path)
+    path = results / f"runs/{ZFNET}/run.json"
+    recipe = json.loads(path.read_text())
+    path.write_text(json.dumps(recipe | {"threads": 2, "machine": "x", "instructions": "AVX2"}))
+    assert "x, AVX2, threads: 2" in summarise(Results(results))["computed"]
+
+
 def test_the_command_writes_text_csv_and_a_page(
     studies: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -101,7 +121,7 @@ def test_the_command_writes_text_csv_and_a_page(
     said = capsys.readouterr().out
     assert "1 number moved beyond their intervals" in said
     assert f"table3/{ZFNET}/val_top1  18 [15.7, 20.4]  ->  28 [25.7, 30.4]  (+10)" in said
-    assert "figure5-scale: reproduced in A, inconclusive in B" in said
+    assert "1 of 2 verdicts are the same\nfigure5-scale: reproduced in A, inconclusive in B" in said
     rows = {row["key"]: row for row in csv.DictReader(io.StringIO(table.read_text()))}
     row = rows[f"table3/{ZFNET}/val_top1"]
     assert (row["state"], row["value_a"], row["low_b"]) == ("beyond", "18.0", "25.7")

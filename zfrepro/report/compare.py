@@ -149,6 +149,14 @@ def turns(a: Report, b: Report) -> list[Turn]:
     ]
 
 
+def verdicts(a: Report, b: Report) -> str:
+    """In a sentence: of how many claims the verdict is the same; of one report alone, none."""
+    both = a.claims.keys() & b.claims.keys()
+    alone = len(a.claims.keys() ^ b.claims.keys())
+    same = f"{len(both) - len(turns(a, b))} of {len(both)} verdicts are the same"
+    return f"{same}; {alone} more in one report alone" if alone else same
+
+
 def sizes(a: Report, b: Report) -> list[tuple[str, str, str]]:
     """What of the studies' sizes is not the same: what, in A and in B."""
     keys = dict.fromkeys([*a.summary, *b.summary])
@@ -161,6 +169,7 @@ def text(a: Report, b: Report, most: int = 20) -> str:
     found = changes(a, b)
     lines = [f"A  {a.folder}", f"B  {b.folder}", ""]
     lines += [f"{name}: {one} in A, {other} in B" for name, one, other in sizes(a, b)]
+    lines += ["", verdicts(a, b)]
     lines += [f"{turn.id}: {turn.a} in A, {turn.b} in B ({turn.claim})" for turn in turns(a, b)]
     for state, said in STATES.items():
         of_it = [change for change in found if change.state == state]
@@ -176,7 +185,7 @@ def as_html(a: Report, b: Report) -> str:
     groups = {state: [change for change in found if change.state == state] for state in STATES}
     context = {
         "a": a, "b": b, "states": STATES, "groups": groups, "sizes": sizes(a, b),
-        "turns": turns(a, b),
+        "turns": turns(a, b), "verdicts": verdicts(a, b),
     }  # fmt: skip
     return template.render(context, "compare.html")
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from zfrepro.cost.demands import Known
 
 FIXED = 32  # maps of a layer whose projections are compared
+COMPARED = 128  # images whose features are; a layer's are held at once: 0.6 GB at the paper's size
 
 
 @dataclass
@@ -22,12 +23,12 @@ class Settings(OfNetwork):
 
 
 def passes(settings: Config, known: "Known") -> Iterator[Passes]:
-    """All images once for each snapshot of each network."""
+    """All images, and some twice, for each snapshot of each network."""
     images, layers = known.sizes.split(settings["split"]), settings["layers"]
     for network in (settings["network"], *settings["others"]):
         snapshots = len(known.networks[network]["training"]["snapshots"])
         projected = PROJECTION * FIXED * len(layers) * (snapshots + 1)
-        yield Passes(network, snapshots * (images + projected), layers)
+        yield Passes(network, snapshots * (images + COMPARED + projected), layers)
 
 
 ELEMENT = Element(

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from zfrepro.elements.features.measure import project_rows
+from zfrepro.interp.chain import Chain
 from zfrepro.interp.deconv import Deconvnet, Picks
 
 Ints = npt.NDArray[np.int64]
@@ -87,6 +88,50 @@ def correlations(ones: Tensor, others: Tensor) -> npt.NDArray[np.float64]:
     products = (centred[0] * centred[1]).sum(1)
     found: npt.NDArray[np.float64] = torch.where(norms > 0, products / norms, 0.0).cpu().numpy()
     return found
+
+
+def likenesses(chain: Chain, layers: Sequence[str], images: Tensor) -> dict[str, Tensor]:
+    """How alike each two of N images are to a layer: inner products of its features, centred.
+
+    They are centred without their diagonal (U-centred), so that `cka` of features that have nothing
+    in common is 0 on average, however few the images and however wide the layer.
+
+    Args:
+        images: (N, C, H, W) of at least three images.
+
+    Returns:
+        By layer: (N, N), of double precision.
+    """
+    ends, found = {chain.end(layer): layer for layer in layers}, {}
+    with torch.inference_mode():
+        for i, step in enumerate(chain.steps[: max(ends)], start=1):
+            images = step.run(images)
+            if (layer := ends.get(i)) is not None:
+                features = images.flatten(1)
+                found[layer] = _centred((features @ features.T).double().cpu())
+    return found
+
+
+def _centred(products: Tensor) -> Tensor:
+    """(N, N) whose rows and columns have the mean 0, its diagonal left out."""
+    count = len(products)
+    products = products - torch.diag(products.diag())
+    sums = products.sum(1) / (count - 2)
+    centred = products - sums[:, None] - sums[None] + sums.sum() / (count - 1)
+    return centred - torch.diag(centred.diag())
+
+
+def cka(ones: Tensor, others: Tensor) -> float:
+    """Linear centred kernel alignment (Kornblith et al. 2019) of two layers, without its bias.
+
+    1 where they see the same images as alike, whatever the turn and scale of their features; 0
+    where the one tells nothing of the other, or where one does not tell images apart.
+
+    Args:
+        ones, others: (N, N) of `likenesses`, of the same images.
+    """
+    norms = float(ones.norm() * others.norm())
+    return float((ones * others).sum()) / norms if norms > 0 else 0.0
 
 
 def changed(before: pd.DataFrame, after: pd.DataFrame, layer: str) -> float:

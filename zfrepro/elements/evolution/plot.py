@@ -18,8 +18,9 @@ from zfrepro.render.style import plt, save
 
 CELL = 72  # pixels of one projection
 CURVES = {
-    "correlation": "correlation with the last epoch's projection of the same image",
-    "changed": "share of maps whose strongest image changed since the epoch before",
+    "correlation": "correlation with the final projection of the same image",
+    "cka": "linear CKA with the layer's final features",
+    "changed": "share of maps whose strongest image changed since the step before",
 }
 
 
@@ -65,16 +66,16 @@ def draw_convergence(table: pd.DataFrame, path: Path, title: str) -> None:
     """A curve for each layer, with the spread over seeds.
 
     Args:
-        table: columns seed, layer, epoch, correlation and changed.
+        table: columns seed, layer, step, correlation, cka and changed.
     """
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    figure, axes = plt.subplots(1, len(CURVES), figsize=(14, 4), layout="constrained")
     layers = table["layer"].unique()
     colours = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(layers)))
     markers = "os^Dv<>p"
     for axis, (column, label) in zip(axes, CURVES.items(), strict=True):
         for i, layer in enumerate(layers):
-            by_epoch = table[table["layer"] == layer].groupby("epoch")[column]
-            mean, deviation = by_epoch.mean(), by_epoch.std().fillna(0)
+            by_step = table[table["layer"] == layer].groupby("step")[column]
+            mean, deviation = by_step.mean(), by_step.std().fillna(0)
             axis.plot(
                 mean.index, mean, color=colours[i], marker=markers[i % len(markers)],
                 markersize=4, label=layer,
@@ -82,7 +83,10 @@ def draw_convergence(table: pd.DataFrame, path: Path, title: str) -> None:
             axis.fill_between(
                 mean.index, mean - deviation, mean + deviation, color=colours[i], alpha=0.15
             )
-        axis.set(xlabel="epoch", ylabel="\n".join(_wrapped(label)))
+        axis.set(xlabel="step", xscale="log", ylabel="\n".join(_wrapped(label)))
+        steps = sorted(table["step"].unique())
+        axis.set_xticks(steps, [str(step) for step in steps], fontsize=7)
+        axis.minorticks_off()
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].legend(frameon=False)
     figure.suptitle(title, fontsize=10)

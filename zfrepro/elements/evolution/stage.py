@@ -11,29 +11,36 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from torch import Tensor
 
-from zfrepro import stats
+from zfrepro import config, stats
 from zfrepro.config import Config
+from zfrepro.data.sample import stratified_sample
 from zfrepro.elements.context import Context
 from zfrepro.elements.evolution import measure, plot
-from zfrepro.elements.evolution.element import FIXED
+from zfrepro.elements.evolution.element import COMPARED, FIXED
 from zfrepro.elements.features.measure import choose_maps
 from zfrepro.interp.deconv import Deconvnet
 from zfrepro.outcome import Found, Measure, Outcome, only
 from zfrepro.render.tables import markdown
+from zfrepro.results import steps_an_epoch
 from zfrepro.training import archive
 from zfrepro.workers import shared_map
 
 ALIKE = 0.8  # correlation from which on two projections count as the same
-SETTLED = "settled at epoch"  # the first of the measures of when a layer settles
+SETTLED = "settled at step"  # the first of the measures of when a layer settles
 
 
 class Snapshot(NamedTuple):
-    """A network as it was after an epoch, and its strongest activations over all images."""
+    """A network as it was after an epoch, and its strongest activations over all images.
+
+    `likenesses` of some images to each layer, as of `measure.likenesses`.
+    """
 
     epoch: int
     weights: Path
     table: pd.DataFrame
+    likenesses: dict[str, Tensor]
 
 
 class History:
@@ -41,24 +48,30 @@ class History:
 
     def __init__(self, context: Context, network: str) -> None:
         self.network = network
-        self.seed: int = context.results.run(network)["seed"]
+        recipe = context.results.run(network)
+        self.seed: int = recipe["seed"]
         self.trained = context.trained(network)
         self.deconvnet = Deconvnet(self.trained.net)
         self.read = context.reader(self.trained)
-        folder = context.results.folder / "runs" / network / "snapshots"
-        kept = sorted(folder.glob("epoch-*.pt"))
+        run = context.results.folder / "runs" / network
+        kept = sorted(run.glob("snapshots/epoch-*.pt"))
         if not kept:
             raise FileNotFoundError(
-                f"{folder} has no weights: `training.snapshots` of {network} names epochs"
+                f"{run}/snapshots has no weights: `training.snapshots` of {network} names epochs"
             )
+        batch = config.load(run / "config.yaml")["training"]["batch"]
+        self.steps = steps_an_epoch(recipe, batch)
+        settings, labels = context.settings, context.split.labels
+        compared = self.read(stratified_sample(labels, COMPARED, settings["seed"]))
         self.snapshots = []
         for path in kept:
             epoch = int(path.stem.removeprefix("epoch-"))
             self.put_back(path)
             table = context.top_activations(
-                network, self.trained, self.deconvnet, context.settings["layers"], epoch=epoch
+                network, self.trained, self.deconvnet, settings["layers"], epoch=epoch
             )
-            self.snapshots.append(Snapshot(epoch, path, table))
+            alike = measure.likenesses(self.deconvnet.chain, settings["layers"], compared)
+            self.snapshots.append(Snapshot(epoch, path, table, alike))
 
     def put_back(self, weights: Path) -> None:
         self.trained.net.load_state_dict(archive.read(weights))
@@ -108,10 +121,10 @@ def draw(context: Context, history: History) -> None:
     for layer in settings["layers"]:
         maps = choose_maps(last, layer, settings["maps"], settings["seed"])
         moments = []
-        for epoch, weights, table in history.snapshots:
-            history.put_back(weights)
+        for each in history.snapshots:
+            history.put_back(each.weights)
             moments.append(
-                measure.moment(history.deconvnet, table, epoch, layer, maps, history.read)
+                measure.moment(history.deconvnet, each.table, each.epoch, layer, maps, history.read)
             )
         title = f"{history.network}, {layer}: each map's strongest activation over all images"
         plot.draw(moments, maps, context.folder / layer, title)
@@ -127,34 +140,38 @@ def convergence(history: History, layer: str) -> Iterator[dict[str, object]]:
     history.put_back(end.weights)
     final = measure.fixed_images(history.deconvnet, layer, maps, images)
     before = None
-    for epoch, weights, table in history.snapshots:
-        history.put_back(weights)
+    for each in history.snapshots:
+        history.put_back(each.weights)
         now = measure.fixed_images(history.deconvnet, layer, maps, images)
         yield {
             "network": history.network,
             "seed": history.seed,
             "layer": layer,
-            "epoch": epoch,
+            "epoch": each.epoch,
+            "step": each.epoch * history.steps,
             "correlation": measure.correlations(now, final).mean(),
-            "changed": None if before is None else measure.changed(before, table, layer),
+            "cka": measure.cka(each.likenesses[layer], end.likenesses[layer]),
+            "changed": None if before is None else measure.changed(before, each.table, layer),
         }
-        before = table
+        before = each.table
 
 
 def settled(table: pd.DataFrame) -> pd.DataFrame:
-    """A row a layer and network (percent, but for the epoch).
+    """A row a layer and network (percent, but for the step).
 
-    The first epoch whose projections correlate `ALIKE` with the last's; the mean correlation of the
-    epochs before the last; the mean share of maps whose strongest image changed between two.
+    The first kept step whose projections correlate `ALIKE` with the last's; the mean correlation,
+    and the mean CKA, of the steps before the last; the mean share of maps whose strongest image
+    changed between two.
     """
     rows = []
     for (layer, network), curve in table.groupby(["layer", "network"], sort=False):
-        before = curve[curve["epoch"] < curve["epoch"].max()]
+        before = curve[curve["step"] < curve["step"].max()]
         rows.append({
             "layer": layer,
             "network": network,
-            SETTLED: float(curve.loc[curve["correlation"] >= ALIKE, "epoch"].min()),
+            SETTLED: float(curve.loc[curve["correlation"] >= ALIKE, "step"].min()),
             "correlation before the end": 100 * before["correlation"].mean(),
+            "CKA before the end": 100 * before["cka"].mean(),
             "strongest image changed": 100 * curve["changed"].astype(float).mean(),
         })  # fmt: skip
     return pd.DataFrame(rows)
@@ -171,7 +188,7 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def measures(by_network: pd.DataFrame, summary: pd.DataFrame) -> dict[str, Found]:
-    """By layer; and `order`, by how many epochs a layer settles later than the one below."""
+    """By layer; and `order`, by how many steps a layer settles later than the one below."""
     values: dict[str, Found] = {
         f"{str(column).replace(' ', '_')}/{layer}": float(row[column])
         for layer, row in summary.iterrows()
@@ -204,8 +221,11 @@ def report(summary: pd.DataFrame, settings: Config) -> str:
     return (
         f"# Figure 4: {settings['network']} and {len(settings['others'])} more seeds\n\n"
         "The paper's claim: lower layers settle within a few epochs, upper ones only much later.\n"
-        "Settled: from the first of the kept epochs on whose projections of a fixed image (a map's "
-        f"strongest at the end) correlate {ALIKE} with the last epoch's. The other columns are in "
-        "percent.\n\n"
+        "Settled: from the first of the kept steps on whose projections of a fixed image (a map's "
+        f"strongest at the end) correlate {ALIKE} with the last one's. The other columns are in "
+        "percent, means over the steps before the last: that correlation; linear CKA of the "
+        f"layer's features of {COMPARED} images with its final ones (1 where it sees the same "
+        "images as alike, whichever map says so); maps whose strongest image is another one than "
+        "at the step before.\n\n"
         f"{markdown(shown)}"
     )

@@ -84,8 +84,16 @@ def summarise(results: Results) -> dict[str, Any]:
         "epochs": run.epochs,
         "networks": len(runs),
         "seeds": sorted({other.recipe["seed"] for other in runs}),
+        "computed": sorted({_computed(other.recipe) for other in runs}),
         "revisions": sorted({str(other.recipe.get("git_revision")) for other in runs}),
     }
+
+
+def _computed(recipe: Mapping[str, Any]) -> str:
+    """What decides how a training's numbers are rounded."""
+    threads = f"threads: {recipe.get('threads')}"
+    words = (recipe.get("machine"), recipe.get("instructions"), threads)
+    return ", ".join(word for word in words if word)
 
 
 def sights(results: Results) -> list[geometry.Sight]:

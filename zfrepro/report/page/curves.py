@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import log
 
-from zfrepro.results import Results
+from zfrepro.results import Results, steps_an_epoch
 
 PANELS = {"val/top1": "validation error, top-1 (%)", "train/loss": "training loss"}
 WIDTH, HEIGHT = 560, 260  # of a panel, in its own units
@@ -75,10 +75,9 @@ def starts(results: Results) -> list[Start]:
         losses = [float(row["train/loss"]) for row in rows if row.get("train/loss")]
         if not losses:
             continue
-        data = run.recipe["data"]
-        guess = AT_CHANCE * log(max(len(data["classes"]), 2))
+        guess = AT_CHANCE * log(max(len(run.recipe["data"]["classes"]), 2))
         batch = (results.yaml(f"runs/{name}/config.yaml") or {})["training"]["batch"]
-        per_epoch = data["splits"]["train"]["images"] // batch
+        per_epoch = steps_an_epoch(run.recipe, batch)
         first = next((i for i, loss in enumerate(losses) if loss < guess), None)
         before = len(losses) if first is None else first
         epoch = None if first is None else first + 1
