@@ -207,7 +207,7 @@ def test_two_networks_side_by_side(visit: Any) -> None:
     page = visit(f"{MAP}&view=compare&other=rendered_alexnet")
     page.get_by_text("of the peaks over 4 images").wait_for()
     assert page.locator("article.panel").count() == 2
-    assert page.locator("article.panel img[alt^='projections']").first.is_visible()
+    page.locator("article.panel img[alt^='projections']").first.wait_for()
     page.locator("#other").select_option("tests.look.own_network:made")
     until(page, "location.hash.includes('own_network')")
 
