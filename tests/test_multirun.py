@@ -69,7 +69,7 @@ def test_a_failing_job_of_a_launcher_says_why(project: Project) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["+experiment=glob(nothing*)"], "matches nothing: choose from fig6_alexnet_seed1"),
+        (["+experiment=glob(nothing*)"], "matches nothing: choose from fig6_alexnet_kernel7"),
         (["+experiment=tab3_zfnet", "trainer=ddp_cpu"], "a launcher that starts a process for"),
         (["+experiment=tab3_zfnet", "hydra/launcher=submitit_slurm"], "srun"),
     ],

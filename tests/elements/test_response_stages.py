@@ -109,7 +109,11 @@ def test_figure_4_shared_out_to_gpus_is_the_same(
     """Three GPUs and two networks: each is collected, one of them by two workers."""
     for seed, name in enumerate(NETWORKS):
         folder = results / "runs" / name
-        made = config.load(folder / "config.yaml")
+        made = config.load(folder / "config.yaml") | {"training": {"batch": 4}}
+        (folder / "config.yaml").write_text(config.to_yaml(made))
+        recipe = json.loads((folder / "run.json").read_text())
+        recipe |= {"data": {"splits": {"train": {"images": 42}}}, "left_out": {"train": 2}}
+        (folder / "run.json").write_text(json.dumps(recipe))
         (folder / "snapshots").mkdir()
         for epoch in (1, 2):
             spec = {**made["model"], "classes": 20, "crop": CROP, "seed": 10 * seed + epoch}
@@ -118,6 +122,7 @@ def test_figure_4_shared_out_to_gpus_is_the_same(
     run(results, "evolution", **settings)
     table = results / "figures" / "figure4" / "convergence.csv"
     expected = table.read_text()
+    assert set(pd.read_csv(table)["step"]) == {10, 20}
     shutil.rmtree(config.CHECKPOINTS)
     for name in NETWORKS:
         path = results / "runs" / name / "config.yaml"
