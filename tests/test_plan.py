@@ -294,6 +294,18 @@ def test_the_plan_is_a_table_and_a_file(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert int(rows["prepare@source"]["disk_bytes"]) == 1_331_167 * 256 * 256 * 3
 
 
+@pytest.mark.parametrize(("trainer", "read"), [("gpus", 8), ("ddp", 1)])
+def test_a_row_for_each_gpu_has_to_be_fed_on_each(
+    trainer: str, read: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(planned: Study, *_: Any) -> Machine:
+        return machine(planned.rows)  # a second an image, on whatever shares a batch
+
+    monkeypatch.setattr(study, "measure", measure)
+    wish = ["tab3_zfnet", "profile=paper", f"trainer={trainer}", "gpu=a100", "gpus=8"]
+    assert f"up to {read} images a second" in plan.plan(plan.parse(wish))
+
+
 def whole_study(profile: str, experiments: Sequence[str]) -> Study:
     """With the stages beside training, and images that are not prepared."""
     names = [f"profile={profile}"]

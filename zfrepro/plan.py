@@ -90,7 +90,7 @@ def plan(wish: Wish) -> str:
         _heading(planned, wish),
         layers(first),
         table.to_text(lines, totals),
-        notes.explain([*machine.speeds.values()], wish.gpu),
+        notes.explain([*machine.speeds.values()], wish.gpu, planned.gpus // planned.shared_by),
         notes.redone(status) if status else notes.another_size(first["profile"]),
     ]
     return "\n\n".join(parts)

@@ -29,11 +29,15 @@ FINISHED = (
 )
 
 
-def explain(speeds: Collection[Speed], gpu: str | None) -> str:
-    """How the numbers of a table came about whose trainings have these `speeds`."""
+def explain(speeds: Collection[Speed], gpu: str | None, at_once: int = 1) -> str:
+    """How the numbers of a table came about whose trainings have these `speeds`.
+
+    Args:
+        at_once: trainings that read images at a time, each on GPUs of its own.
+    """
     parts = [COUNTED]
     if gpu is not None:
-        fastest = 1 / min(speed.train_image for speed in speeds)
+        fastest = at_once / min(speed.train_image for speed in speeds)
         parts.append(
             f"{gpu}: an ESTIMATE, right within a factor of two: published peaks (dense) times "
             f"{EFFICIENCY['bf16']:g} in bf16,\n"
