@@ -38,7 +38,7 @@ from zfrepro.inference import factories, inputs
 from zfrepro.interp.deconv import Deconvnet, Picks, Projections, Seen, strongest
 from zfrepro.interp.graph import Graph
 from zfrepro.interp.graph_deconv import GraphDeconvnet, deconvnet
-from zfrepro.interp.responses import respond
+from zfrepro.interp.responses import respond, visit
 from zfrepro.models.convnet import ConvNet
 from zfrepro.training import archive
 from zfrepro.training.checkpoints import SNAPSHOTS
@@ -403,14 +403,16 @@ def peaks(
     """
     found: dict[str, list[Picture]] = {layer: [] for layer in layers}
     chain, total = network.deconvnet.chain, len(images)
+
+    def take(layer: str, value: Tensor) -> None:
+        highest = value.amax((2, 3)) if value.dim() == 4 else value.clone()
+        found[layer].append(highest.float().numpy())
+
     with tqdm(total=total, unit="image", disable=True if progress else None) as bar:
         for start in range(0, total, BATCH):
             numbers = np.arange(start, min(start + BATCH, total))
             inputs_ = network.inputs(images.read(numbers, crop=network.crop))
-            values, _ = respond(chain, inputs_, layers)
-            for layer, value in values.items():
-                highest = value.amax((2, 3)) if value.dim() == 4 else value
-                found[layer].append(highest.float().numpy())
+            visit(chain, inputs_, layers, take)
             bar.update(len(numbers))
             if progress:
                 progress(int(numbers[-1]) + 1)

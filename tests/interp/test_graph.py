@@ -17,7 +17,7 @@ from zfrepro.interp.chain import ChainError
 from zfrepro.interp.deconv import Deconvnet, Picks, strongest
 from zfrepro.interp.graph import Graph
 from zfrepro.interp.graph_deconv import GraphDeconvnet, deconvnet
-from zfrepro.interp.responses import respond
+from zfrepro.interp.responses import respond, visit
 from zfrepro.models.normalisation import LocalResponseNorm
 
 SIDE = 96  # of the images: enough for all of torchvision's, and fast
@@ -358,6 +358,43 @@ def test_responses_are_those_of_the_network() -> None:
     torch.testing.assert_close(found["first"], net.first(images).detach())
     torch.testing.assert_close(graph.activations(images, "relu:2"), found["relu:2"])
     assert not any(module._forward_hooks for module in net.modules())
+
+
+def test_responses_are_not_what_the_next_module_overwrites() -> None:
+    net, images = drawn("resnet18"), torch.randn(2, 3, SIDE, SIDE, dtype=torch.float64)
+    found, _ = respond(Graph(net, SIDE), images, ["bn1", "relu"])
+    normed = net.bn1(net.conv1(images)).detach()  # type: ignore[operator]
+    torch.testing.assert_close(found["bn1"], normed)
+    torch.testing.assert_close(found["relu"], normed.clamp(min=0))
+
+
+def test_above_the_last_layer_nothing_is_run() -> None:
+    graph, took = Graph(drawn("resnet18"), SIDE), []
+    graph.net.layer2 = nn.Module()  # which has no forward
+    images = torch.randn(2, 3, SIDE, SIDE, dtype=torch.float64)
+    visit(graph, images, ["layer1.0", "relu"], lambda name, x: took.append((name, x.shape[1:])))
+    assert took == [("relu", (64, 48, 48)), ("layer1.0", (64, 24, 24))]
+    with pytest.raises(ChainError, match="there is no layer layer9: the network has conv1, bn1"):
+        visit(graph, images, ["layer9"], lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks"),
+    [
+        (
+            "resnet18",
+            "relu layer1.0 layer1 layer2.0 layer2 layer3.0 layer3 layer4.0 layer4 avgpool",
+        ),
+        (
+            "googlenet",
+            "conv1 conv2 conv3 inception3a inception3b inception4a inception4b inception4c "
+            "inception4d inception4e inception5a inception5b avgpool",
+        ),
+        ("vgg16_bn", "features.5 features.12 features.22 features.32 features.42 features avgpool"),
+    ],
+)
+def test_blocks_are_what_all_of_the_network_goes_through(name: str, blocks: str) -> None:
+    assert Graph(drawn(name), 224).blocks == blocks.split()
 
 
 def test_contrast_normalisation_is_passed_through() -> None:

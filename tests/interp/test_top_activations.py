@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from zfrepro.interp.chain import Chain, ChainError
+from zfrepro.interp.graph import Graph
 from zfrepro.interp.top_activations import COLUMNS, collect, merged, strongest, to_table
 
 IMAGES, LAYERS = 150, ["conv1", "conv2", "fc3"]
@@ -110,6 +111,14 @@ def test_two_processes_share_a_set(tmp_path: Path, expected: pd.DataFrame) -> No
         assert_same(found, expected)
     for worker in workers:
         worker.join()
+
+
+def test_a_network_with_branches_has_strongest_images_too(expected: pd.DataFrame) -> None:
+    """Of a chain read as a graph the same, by the names of the ReLUs."""
+    relus = {"relu1": "conv1", "relu2": "conv2", "relu3": "fc3"}
+    numbers = np.arange(IMAGES)
+    found = to_table(strongest(Graph(net().eval(), 32), [*relus], [(numbers, pixels(numbers))]))
+    assert_same(found.assign(layer=found["layer"].map(relus)), expected)
 
 
 def test_no_layer_and_no_table_are_named() -> None:

@@ -21,6 +21,7 @@ from zfrepro.models.geometry import Field
 from zfrepro.models.normalisation import LocalContrastNorm, LocalResponseNorm
 
 Node = Any  # torch.autograd.graph.Node, whose saved values have no types
+Take = Callable[[str, Tensor], None]  # of a layer's name and activations
 NORMS = (LocalResponseNorm, LocalContrastNorm, nn.LocalResponseNorm, nn.CrossMapLRN2d)
 # operations of which a value depends on the one value in its place
 IN_PLACE = {
@@ -56,13 +57,15 @@ class Run:
         outputs: by layer, in the order in which they were made.
         values: of the layers that were asked for, (N, maps, h, w) or (N, units).
         owners: by node, the innermost module that it belongs to.
-        logits: None where the run ended at a layer.
+        end: the node that made the logits.
+        logits: None, as `end`, where the run ended at a layer.
     """
 
     source: Node
     outputs: dict[str, Output] = field(default_factory=dict)
     values: dict[str, Tensor] = field(default_factory=dict)
     owners: dict[Node, str] = field(default_factory=dict)
+    end: Node = None
     logits: Tensor | None = None
 
 
@@ -80,6 +83,9 @@ class _Passed(torch.autograd.Function):
 
 class Graph:
     """A network as the graph of its operations.
+
+    `blocks` names the maps that all of the network goes through: ends of modules made of others
+    (a ResNet's residual blocks, a DenseNet's dense ones), and the last maps of each size.
 
     Args:
         net: takes images (N, 3, crop, crop); evaluated as it stands, in evaluation mode. Of a
@@ -103,6 +109,7 @@ class Graph:
         self._fields = dict(_fields(run))
         self._shapes = {name: output.shape for name, output in run.outputs.items()}
         self._modules = {name: output.module for name, output in run.outputs.items()}
+        self.blocks = _blocks(run)
 
     @property
     def layers(self) -> list[str]:
@@ -158,11 +165,40 @@ class Graph:
 
     def respond(self, images: Tensor, layers: Sequence[str]) -> tuple[dict[str, Tensor], Tensor]:
         """The activations of `layers`, and the logits (N, classes)."""
-        self._check(layers)
         found: dict[str, Tensor] = {}
-        with torch.inference_mode(), self._watched(lambda name, _, out: found.update({name: out})):
-            logits = self.net(images)
+        logits = self.visit(images, layers, lambda name, out: found.update({name: out.clone()}))
+        assert logits is not None  # noqa: S101  it ran to its end
         return {layer: found[layer] for layer in layers}, logits
+
+    @torch.inference_mode()
+    def visit(
+        self, images: Tensor, layers: Sequence[str], take: Take, *, ends: bool = False
+    ) -> Tensor | None:
+        """Hands the activations of `layers` to `take` as they are made; returns the logits.
+
+        Args:
+            take: gets a layer's name and its activations, which the network may overwrite later.
+            ends: what is above the last of them is not run, and there are no logits.
+
+        Raises:
+            ChainError: no such layer.
+        """
+        self._check(layers)
+        left = set(layers)
+
+        def note(name: str, _: nn.Module, out: Tensor) -> None:
+            if name in left:
+                take(name, out)
+                left.discard(name)
+                if ends and not left:
+                    raise _Reached
+
+        try:
+            with self._watched(note):
+                logits: Tensor = self.net(images)
+        except _Reached:
+            return None
+        return logits
 
     def run(self, images: Tensor, layers: Sequence[str] = (), *, ends: bool = False) -> Run:
         """Runs the network, and keeps its graph.
@@ -192,7 +228,8 @@ class Graph:
 
             try:
                 with self._watched(note):
-                    run.logits = torch.func.functional_call(self.net, weights, (start,)).detach()
+                    logits = torch.func.functional_call(self.net, weights, (start,))
+                    run.end, run.logits = logits.grad_fn, logits.detach()
             except _Reached:
                 pass
             except (RuntimeError, TypeError, AttributeError) as error:
@@ -266,6 +303,25 @@ def _own(run: Run, node: Node, name: str) -> None:
         if node not in run.owners:
             run.owners[node] = name
             left.extend(parts(node))
+
+
+def _blocks(run: Run) -> list[str]:
+    """Of one node the outermost module that ends with it."""
+    upwards = order(run.end)[::-1]
+    place = {node: i for i, node in enumerate(upwards)}
+    used = {below: i for i, node in enumerate(upwards) for below in parts(node)}  # last, by whom
+    passed, reach = set(), 0
+    for node in upwards:
+        if reach <= place[node]:  # no way leads around it
+            passed.add(node)
+        reach = max(reach, used.get(node, 0))
+    maps = [each for each in run.outputs.values() if each.node in passed and len(each.shape) == 3]
+    last = {each.shape[1:]: each.node for each in maps}
+    found = {
+        each.node: each.name for each in maps
+        if any(True for _ in each.module.children()) or each.node in last.values()
+    }  # fmt: skip
+    return list(found.values())
 
 
 def _fields(run: Run) -> Iterator[tuple[str, Field | None]]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from zfrepro.interp.chain import Chain, ChainError
-from zfrepro.interp.graph import Graph
+from zfrepro.interp.graph import Graph, Take
 
 Layers = dict[str, Tensor]  # of each layer (N, maps, h, w) or (N, units)
 
@@ -45,3 +45,23 @@ def respond(chain: Chain | Graph, images: Tensor, layers: Sequence[str]) -> tupl
         x = step.run(x)
         found |= {layer: x for layer, end in wanted.items() if end == i}
     return found, x
+
+
+@torch.inference_mode()
+def visit(chain: Chain | Graph, images: Tensor, layers: Sequence[str], take: Take) -> None:
+    """Hands the activations of `layers` to `take` as they are made; what is above is not run.
+
+    Args:
+        take: gets a layer's name and its activations, as of `respond`.
+
+    Raises:
+        ChainError: no such layer.
+    """
+    if isinstance(chain, Graph):
+        chain.visit(images, layers, take, ends=True)
+        return
+    wanted, x = ends(chain, layers), images
+    for i, step in enumerate(chain.steps[: max(wanted.values())], start=1):
+        x = step.run(x)
+        for layer in (name for name, end in wanted.items() if end == i):
+            take(layer, x)

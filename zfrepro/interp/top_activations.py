@@ -22,6 +22,8 @@ from tqdm import tqdm
 
 from zfrepro.files import LockedError, exclusive, keep, kept
 from zfrepro.interp.chain import Chain
+from zfrepro.interp.graph import Graph
+from zfrepro.interp.responses import visit
 
 COUNT = 9
 PART = 4096  # images: some seconds on a GPU, a minute on a CPU
@@ -51,7 +53,7 @@ class Best:
         return cls(np.zeros(size, np.float32), np.full(size, -1), np.zeros(size, np.int64), width)
 
     def add(self, activations: Tensor, images: Ints) -> None:
-        """Takes in a batch: activations after ReLU (B, maps, h, w) or (B, maps) of B images.
+        """Takes in a batch: activations (B, maps, h, w) or (B, maps) of B images.
 
         Only where an image gets among a map's strongest is the peak's place looked for.
         """
@@ -88,7 +90,7 @@ class Best:
 
 
 def strongest(
-    chain: Chain,
+    chain: Chain | Graph,
     layers: Sequence[str],
     batches: Iterable[tuple[Ints, Tensor]],
 ) -> dict[str, Best]:
@@ -100,17 +102,17 @@ def strongest(
     Raises:
         ChainError: no such layer.
     """
-    ends = {chain.end(layer): layer for layer in layers}
+    for layer in layers:
+        chain.field(layer)  # raises where there is none
     best: dict[str, Best] = {}
     for images, pixels in batches:
-        x = pixels
-        with torch.inference_mode():
-            for i, step in enumerate(chain.steps[: max(ends)], start=1):
-                x = step.run(x)
-                if (layer := ends.get(i)) is not None:
-                    if layer not in best:
-                        best[layer] = Best.none(x.shape[1], x.shape[3] if x.dim() == 4 else 1)
-                    best[layer].add(x, images)
+
+        def take(layer: str, x: Tensor, images: Ints = images) -> None:
+            if layer not in best:
+                best[layer] = Best.none(x.shape[1], x.shape[3] if x.dim() == 4 else 1)
+            best[layer].add(x, images)
+
+        visit(chain, pixels, layers, take)
     return best
 
 
@@ -147,7 +149,7 @@ def merged(tables: Iterable[pd.DataFrame], count: int = COUNT) -> pd.DataFrame:
 
 
 def collect(
-    chain: Chain,
+    chain: Chain | Graph,
     layers: Sequence[str],
     images: int,
     read: Callable[[Ints], Tensor],
@@ -189,7 +191,7 @@ def collect(
 
 
 def _part(
-    chain: Chain,
+    chain: Chain | Graph,
     layers: Sequence[str],
     numbers: Ints,
     read: Callable[[Ints], Tensor],
