@@ -93,7 +93,7 @@ def test_projections_of_torchvisions_nets_are_the_oracles(
     for layer in (main[1], main[len(main) // 2], main[-1]):
         seen = found.see(image, layer)
         picks = strongest(seen, [0, 3])
-        pixels = found.project(seen, picks, batch=3).pixels
+        pixels = found.project(seen, picks, batch=3).whole(SIDE, SIDE)
         for i in (0, 3):  # a map of each image
             at = [int(each[i]) for each in (picks.maps, picks.rows, picks.columns)]
             place = tuple(at if seen.values.dim() == 4 else at[:1])
@@ -119,7 +119,7 @@ def test_where_every_relu_is_a_module_captum_agrees(name: str) -> None:
     seen = found.see(image, last)
     best = int(seen.values[0].reshape(len(seen.values[0]), -1).amax(1).argmax())
     picks = strongest(seen, [best])
-    pixels = found.project(seen, picks).pixels[0]
+    pixels = found.project(seen, picks).whole(SIDE, SIDE)[0]
     plain = copy.deepcopy(net)
     for module in plain.modules():
         if isinstance(module, nn.ReLU):
@@ -221,8 +221,9 @@ def test_the_batch_changes_nothing() -> None:
     seen = found.see(torch.randn(3, 3, 13, 13, dtype=torch.float64), "second")
     picks = strongest(seen)
     order = torch.randperm(len(picks))
-    whole = found.project(seen, picks, batch=1000).pixels
-    torch.testing.assert_close(found.project(seen, picks[order], batch=1).pixels, whole[order])
+    together, apart = found.project(seen, picks), found.project(seen, picks[order], batch=1)
+    for a, b in zip(vars(together).values(), vars(apart).values(), strict=True):
+        torch.testing.assert_close(a[order], b)
     none = found.project(seen, picks[:0])
     assert none.pixels.shape == (0, 3, 13, 13)
 
@@ -252,7 +253,7 @@ def test_a_norm_that_is_folded_into_its_convolution_changes_nothing() -> None:
     assert isinstance(together, Deconvnet)  # a chain, by windows
     seen = apart.see(image, "5"), together.see(image, "2")
     picks = strongest(seen[0])
-    found = apart.project(seen[0], picks).pixels
+    found = apart.project(seen[0], picks).whole(15, 15)
     torch.testing.assert_close(found, together.project(seen[1], picks).whole(15, 15))
 
 
@@ -264,8 +265,11 @@ def test_a_chain_by_its_graph_is_the_chain(make: Callable[[], nn.Sequential]) ->
     seen = chain.see(image, "conv5"), graph.see(image, "relu5")
     torch.testing.assert_close(seen[0].values, seen[1].values)
     picks = strongest(seen[0], [0, 4])
-    expected = chain.project(seen[0], picks).whole(networks.CROP, networks.CROP)
-    found = graph.project(seen[1], picks).pixels
+    windows = chain.project(seen[0], picks), graph.project(seen[1], picks)
+    expected, found = (each.whole(networks.CROP, networks.CROP) for each in windows)
+    assert windows[0].pixels.shape == windows[1].pixels.shape  # what a unit sees, and no more
+    assert torch.equal(windows[0].tops, windows[1].tops)
+    assert torch.equal(windows[0].lefts, windows[1].lefts)
     scale = float(expected.abs().max())
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5 * scale)
     assert graph.chain.field("conv5") == chain.chain.field("conv5")

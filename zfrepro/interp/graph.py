@@ -106,7 +106,7 @@ class Graph:
         parameter = next(self.net.parameters())
         images = torch.zeros(1, 3, crop, crop, device=parameter.device, dtype=parameter.dtype)
         run = self.run(images)
-        self._fields = dict(_fields(run))
+        self._fields, self._fields_across = (dict(_fields(run, axis)) for axis in (0, 1))
         self._shapes = {name: output.shape for name, output in run.outputs.items()}
         self._modules = {name: output.module for name, output in run.outputs.items()}
         self.blocks = _blocks(run)
@@ -156,8 +156,17 @@ class Graph:
         Raises:
             ChainError: no such layer.
         """
+        return (self.fields(layer) or [None])[0]
+
+    def fields(self, layer: str) -> tuple[Field, Field] | None:
+        """The same down and across, which differ where a kernel is no square.
+
+        Raises:
+            ChainError: no such layer.
+        """
         self._check([layer])
-        return self._fields[layer]
+        down, across = self._fields[layer], self._fields_across[layer]
+        return (down, across) if down and across else None
 
     def activations(self, images: Tensor, layer: str) -> Tensor:
         """What `layer` makes of the images: (N, maps, h, w) or (N, units)."""
@@ -324,13 +333,13 @@ def _blocks(run: Run) -> list[str]:
     return list(found.values())
 
 
-def _fields(run: Run) -> Iterator[tuple[str, Field | None]]:
+def _fields(run: Run, axis: int) -> Iterator[tuple[str, Field | None]]:
     known: dict[Node, Field | None] = {run.source: Field()}
     for output in run.outputs.values():
         for node in reversed(order(output.node)):
             if node not in known:
                 below = [known[each] for each in parts(node) if each in known]
-                known[node] = _through(node, _union(below))
+                known[node] = _through(node, _union(below), axis)
         yield output.name, known[output.node] if len(output.shape) == 3 else None
 
 
@@ -346,24 +355,33 @@ def _union(fields: Sequence[Field | None]) -> Field | None:
     return Field(last - first, known[0].stride, first)
 
 
-def _through(node: Node, below: Field | None) -> Field | None:
+def _through(node: Node, below: Field | None, axis: int) -> Field | None:
     if below is None or node.name() in IN_PLACE:
         return below
-    if (window := window_of(node)) is None:
+    if (window := window_of(node, axis)) is None:
         return None
     kernel, stride, padding = window
     return below.through(kernel, stride, padding)
 
 
-def window_of(node: Node) -> tuple[int, int, int] | None:
-    """Vertical kernel (dilated), stride and padding of a sliding window; None of anything else."""
+def window_of(node: Node, axis: int) -> tuple[int, int, int] | None:
+    """Kernel (dilated), stride and padding of a sliding window; None of anything else.
+
+    Args:
+        axis: 0, down; 1, across.
+    """
     name = node.name()
     if name == "ConvolutionBackward0" and not node._saved_transposed:
-        reach = node._saved_dilation[0] * (node._saved_weight.shape[2] - 1) + 1
-        return reach, node._saved_stride[0], node._saved_padding[0]
+        reach = node._saved_dilation[axis] * (node._saved_weight.shape[2 + axis] - 1) + 1
+        return reach, node._saved_stride[axis], node._saved_padding[axis]
     if name in ("MaxPool2DWithIndicesBackward0", "AvgPool2DBackward0"):
-        dilation = node._saved_dilation[0] if name.startswith("Max") else 1
-        stride = (tuple(node._saved_stride) or tuple(node._saved_kernel_size))[0]
-        reach = dilation * (node._saved_kernel_size[0] - 1) + 1
-        return reach, stride, node._saved_padding[0]
+        dilation = _at(node._saved_dilation, axis) if name.startswith("Max") else 1
+        kernel = _at(node._saved_kernel_size, axis)
+        stride = _at(tuple(node._saved_stride) or node._saved_kernel_size, axis)
+        return dilation * (kernel - 1) + 1, stride, _at(node._saved_padding, axis)
     return None
+
+
+def _at(sizes: Sequence[int], axis: int) -> int:
+    """That of an axis, where one number stands for both."""
+    return sizes[min(axis, len(sizes) - 1)]

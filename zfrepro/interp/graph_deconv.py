@@ -18,6 +18,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.grad import conv2d_input
 
 from zfrepro.interp.chain import ChainError
@@ -90,7 +91,9 @@ class GraphDeconvnet:
 
     @torch.no_grad()
     def project(self, seen: Seen, picks: Picks, batch: int = 64) -> Projections:
-        """The pixels that the picked activations come from: whole images (K, C, H, W).
+        """The pixels that the picked activations come from.
+
+        Windows of what a unit sees, where that is less than the image; else whole images.
 
         Args:
             batch: about how many picks are worked on at a time.
@@ -113,7 +116,23 @@ class GraphDeconvnet:
             seed[own, which.images, which.maps, which.rows, which.columns] = values[now]
             seed = seed.view(len(seed), *seen.values.shape)
             pixels[now] = _down(seen.run, seen.layer, seed)[own, which.images]
-        return Projections(pixels, torch.zeros_like(picks.rows), torch.zeros_like(picks.rows))
+        return self._cut(pixels, seen.layer, picks)
+
+    def _cut(self, pixels: Tensor, layer: str, picks: Picks) -> Projections:
+        """The windows of whole images (K, C, H, W) that the picked units see."""
+        fields, (height, width) = self.chain.fields(layer), pixels.shape[2:]
+        if fields is None or fields[0].size >= height or fields[1].size >= width or not len(picks):
+            return Projections(pixels, torch.zeros_like(picks.rows), torch.zeros_like(picks.rows))
+        down, across = fields
+        tops = down.offset + picks.rows * down.stride
+        lefts = across.offset + picks.columns * across.stride
+        above, before = max(-int(tops.min()), 0), max(-int(lefts.min()), 0)
+        below = max(int(tops.max()) + down.size - height, 0)
+        after = max(int(lefts.max()) + across.size - width, 0)
+        wide = functional.pad(pixels, (before, after, above, below))
+        places = zip(wide, (tops + above).tolist(), (lefts + before).tolist(), strict=True)
+        windows = [each[:, i : i + down.size, j : j + across.size] for each, i, j in places]
+        return Projections(torch.stack(windows), tops, lefts)
 
 
 def deconvnet(net: nn.Module, crop: int) -> Deconvnet | GraphDeconvnet:
