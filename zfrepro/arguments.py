@@ -103,7 +103,7 @@ def network(words: Sequence[str], weights: str | None) -> "Network":
     """
     from zfrepro import library  # noqa: PLC0415  seconds
 
-    if words and ":" in words[0] and "=" not in words[0] and not Path(words[0]).exists():
+    if words and networks.is_factory(words[0]):
         return library.load(words, weights=weights)
     if weights:
         raise ValueError(f"--weights {weights} goes with a network package.module:factory")

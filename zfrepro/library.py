@@ -263,7 +263,7 @@ def load(name: str | Path | Sequence[str], *, weights: str | None = None) -> Net
     Layer(name='conv5', maps=64, height=6, width=6, field=139, stride=16)
     """
     words = [str(name)] if isinstance(name, str | Path) else list(name)
-    if ":" in words[0] and "=" not in words[0] and not Path(words[0]).exists():
+    if networks.is_factory(words[0]):
         return _made(words[0], weights)
     path = networks.weights_of(words)
     if path.parent.name != SNAPSHOTS:

@@ -4,11 +4,17 @@ import os
 import signal
 import socket
 import subprocess
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from torch import nn
 
+from tests.look import own_network
 from tests.look.asking import Asker
 from tests.warm import Started
+from zfrepro import library
 from zfrepro.config import ROOT
 
 
@@ -49,12 +55,36 @@ def test_elsewhere_than_on_this_machine_the_address_bears_a_token() -> None:
     process.communicate()
 
 
+def test_a_network_of_ones_own_is_shown_with_weights_from_a_file(tmp_path: Path) -> None:
+    weights = tmp_path / "branched.pt"
+    net = own_network.branched()
+    nn.init.constant_(net.get_submodule("conv").bias, 7.0)
+    torch.save({"state_dict": net.state_dict()}, weights)
+    port, name = free_port(), "tests.look.own_network:branched"
+    process = start("--model", name, "--weights", str(weights), "--port", str(port))
+    assert process.stdout.readline().startswith("look at ")
+    asker = Asker(f"http://127.0.0.1:{port}")
+    at = {"network": name, "image": "sample:cat", "layer": "conv", "map": 1}
+    shown = asker("api/map", **at).json["values"]
+    expected = library.see(library.load(name, weights=str(weights)), "docs/cat.jpg")
+    np.testing.assert_allclose(shown, expected.activations("conv")[1], rtol=1e-4)
+    said = asker("api/command", **at, view="deconv").json["command"]
+    assert said.endswith(f" --weights {weights}")
+    process.terminate()
+    process.communicate()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["no_such_network"], "no_such_network is not a file, a run's folder"),
         (["--images", "no_such_folder"], "no_such_folder is not a folder"),
         (["--model", "tests.look.own_network:nothing"], "makes a int, and no nn.Module"),
+        (["--weights", "a.pt"], "--weights a.pt goes with one network package.module:factory"),
+        (
+            ["--model", "torchvision.models:resnet18", "--weights", "no_such.pt"],
+            "no_such.pt is not there",
+        ),
         (["--port", "0"], "'0' is not a whole number of at least 1"),
     ],
 )

@@ -208,6 +208,8 @@ def test_the_command_makes_the_same_picture(asker: Asker) -> None:
     said = asker("api/command", **AT, view="deconv").json["command"]
     expected = "python -m zfrepro.deconv zfrepro/look/photographs/cat.jpg rendered_zfnet"
     assert said == f"{expected} --layer conv5 --maps 41"
+    moved = asker("api/command", **AT, view="invariance").json["command"]
+    assert moved.endswith("--network rendered_zfnet --layers conv1 fc7")
 
 
 def test_uploads_are_pictures_of_a_bounded_size(

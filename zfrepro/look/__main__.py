@@ -7,10 +7,14 @@ import socket
 import sys
 import webbrowser
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from zfrepro import arguments, networks, processes
 from zfrepro.files import reason
+
+if TYPE_CHECKING:
+    from zfrepro.look.session import Session
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  asked for, and then with a token
@@ -31,6 +35,7 @@ def main() -> None:
         help="a network of your own: a function that returns an nn.Module which takes what "
         "torchvision's weights expect, or what zfrepro.library.wrap returns",
     )  # fmt: skip
+    arguments.add_weights(parser)
     parser.add_argument(
         "--images", type=Path, metavar="FOLDER",
         help="pictures of your own, which are also those that maps are compared on",
@@ -40,12 +45,22 @@ def main() -> None:
     parser.add_argument("--no-browser", action="store_true", help="print the address alone")
     args = parser.parse_args()
     names = [*args.model, *_networks(args.network)]
+    made = [name for name in names if networks.is_factory(name)]
+    if args.weights and len(made) != 1:
+        sys.exit(
+            f"error: --weights {args.weights} goes with one network package.module:factory, and "
+            f"{len(made) or 'none'} is named: give it --model torchvision.models:resnet18, or such"
+        )
     processes.exit_on_signals()
     if not (names or networks.trained() or networks.shipped()):
         sys.exit("error: there is no network yet: `make repro` trains those of the study")
     if args.images and not args.images.is_dir():
         sys.exit(f"error: {args.images} is not a folder")
-    _serve(names, args.images, args.host, args.port, browser=not args.no_browser)
+    from zfrepro.look.session import Session
+
+    weights = {made[0]: args.weights} if args.weights else {}
+    session = Session(names, args.images, weights=weights)
+    _serve(session, args.host, args.port, browser=not args.no_browser)
 
 
 def _networks(words: list[str]) -> list[str]:
@@ -59,18 +74,16 @@ def _networks(words: list[str]) -> list[str]:
     return found
 
 
-def _serve(names: list[str], folder: Path | None, host: str, port: int, *, browser: bool) -> None:
+def _serve(session: "Session", host: str, port: int, *, browser: bool) -> None:
     import uvicorn
 
     from zfrepro.look.app import create
-    from zfrepro.look.session import Session
     from zfrepro.models.memory import keep_freed_memory
 
     os.nice(5)  # a training beside it comes first
     keep_freed_memory()
-    session = Session(names, folder)
     try:
-        for name in names:
+        for name in session.names:
             session.looked(name)  # an error now, and not on the page
     except (OSError, ValueError) as error:
         sys.exit(f"error: {reason(error)}")
@@ -81,7 +94,7 @@ def _serve(names: list[str], folder: Path | None, host: str, port: int, *, brows
         sys.exit(f"error: {refused}; another one: --port {port + 1}")
     token = None if host in LOOPBACK else secrets.token_urlsafe(16)
     query = f"?token={token}" if token else ""
-    shown = f"#network={quote(names[0])}" if names else ""
+    shown = f"#network={quote(session.names[0])}" if session.names else ""
     address = f"http://{'127.0.0.1' if host in EVERYWHERE else host}:{port}/{query}{shown}"
     print(f"look at {address}   (Ctrl-C ends it)", flush=True)
     if browser:

@@ -270,11 +270,13 @@ def draw_filter(at: Asked) -> Response:
 def command(at: Asked, view: Literal["deconv", "occlusion", "invariance"]) -> dict[str, str]:
     image = _path_of(at)
     network = at.network.name.split()
+    weights = at.looked.session.weights.get(at.network.name)
     words = {
         "deconv": [image, *network, "--layer", at.layer, "--maps", str(at.map)],
         "occlusion": [image, *network, "--layer", at.layer],
-        "invariance": [image, "--network", *network],
+        "invariance": [image, "--network", *network, "--layers", *_ends(at)],
     }[view]
+    words += ["--weights", weights] if weights else []
     return {"command": shlex.join(["python", "-m", f"zfrepro.{view}", *words])}
 
 
@@ -288,6 +290,12 @@ def predictions(view: View) -> list[dict[str, Any]]:
         {"class": int(i), "name": view.network.classes[i], "probability": float(share)}
         for i, share in ((i, view.probabilities[i]) for i in view.order()[:5])
     ]
+
+
+def _ends(at: Address) -> list[str]:
+    """The layers that the page compares as an image moves: the first, and the last but one."""
+    first, *others = at.network.layers
+    return [first, *others[-2:-1]]
 
 
 def _path_of(at: Address) -> str:

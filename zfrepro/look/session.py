@@ -7,12 +7,13 @@ comes too early is answered with how far it is.
 import hashlib
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
+from types import MappingProxyType
 from zipfile import BadZipFile
 
 import numpy as np
@@ -255,6 +256,7 @@ class Session:
         names: networks of the command line, shown first.
         folder: pictures of the user's own.
         cache: where uploads and peaks are kept.
+        weights: files for those of `names` that are package.module:factory.
     """
 
     def __init__(
@@ -262,8 +264,10 @@ class Session:
         names: list[str],
         folder: Path | None = None,
         cache: Path | None = None,
+        weights: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.names = names
+        self.weights = weights
         self.folder = sets.pictures_in(folder) if folder else []
         self.cache = cache or config.CHECKPOINTS / "look"
         self.uploads = Uploads(self.cache / "uploads")
@@ -290,7 +294,7 @@ class Session:
             raise FileNotFoundError(
                 f"{name} is not a network of this page: `python -m zfrepro.look {name}` adds one"
             )
-        return Looked(self, library.load(name.split()))
+        return Looked(self, library.load(name.split(), weights=self.weights.get(name)))
 
     def image(self, address: str, looked: Looked | None = None) -> Image.Image:
         """The picture with an address: sample:NAME, upload:HASH, folder:NUMBER or set:NUMBER.
