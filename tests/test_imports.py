@@ -45,6 +45,7 @@ FLOORS = [
         "zfrepro.evaluate",
         "zfrepro.arguments",
         "zfrepro.deconv",
+        "zfrepro.strongest",
         "zfrepro.invariance",
         "zfrepro.occlusion",
         "zfrepro.correspondence",

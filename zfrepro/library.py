@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +35,7 @@ from zfrepro.elements.features.measure import windows_of
 from zfrepro.elements.invariance import measure as invariance
 from zfrepro.elements.occlusion import measure as occlusion
 from zfrepro.inference import factories, inputs
+from zfrepro.interp.chain import ChainError
 from zfrepro.interp.deconv import Deconvnet, Picks, Projections, Seen, strongest
 from zfrepro.interp.graph import Graph
 from zfrepro.interp.graph_deconv import GraphDeconvnet, deconvnet
@@ -108,6 +109,15 @@ class Network:
         return found
 
     @property
+    def blocks(self) -> list[str]:
+        """Layers from the pixels up that stand for the network.
+
+        A chain's convolutions and linear layers; with branches the ends of its blocks.
+        """
+        chain = self.deconvnet.chain
+        return chain.blocks if isinstance(chain, Graph) else chain.layers
+
+    @property
     def run(self) -> Path | None:
         """The folder of its run, if it is one's; of weights after an epoch too."""
         if self.weights is None:
@@ -127,6 +137,28 @@ class Network:
     def inputs(self, crops: Pixels) -> Tensor:
         """The net's input (B, 3, c, c) for crops, uint8 (B, c, c, 3)."""
         return self.scaled(centred(self.trained, crops))
+
+    def reader(self, images: Images) -> Callable[[Ints], Tensor]:
+        """What gives the net's input (B, 3, c, c) for images of these numbers (B,)."""
+        return lambda numbers: self.inputs(images.read(numbers, crop=self.crop))
+
+    def pictures(self, images: Images) -> Callable[[Ints], Picture]:
+        """What gives the same crops (B, c, c, 3) between 0 and 1."""
+
+        def shown(numbers: Ints) -> Picture:
+            return images.read(numbers, crop=self.crop).astype(np.float32) / np.float32(255)
+
+        return shown
+
+    def check(self, layer: str, maps: Iterable[int] = ()) -> None:
+        """Raises ChainError where there is no such layer, or map of it; says which there are."""
+        if layer not in self.layers:
+            raise ChainError(f"there is no layer {layer}; there are {', '.join(self.layers)}")
+        count = self.layers[layer].maps
+        if missing := [number for number in maps if not 0 <= number < count]:
+            raise ChainError(
+                f"{layer} has no map {missing[0]}: it has {count}, numbered 0 to {count - 1}"
+            )
 
     def grey(self, value: float) -> Tensor:
         """The net's input (3, c, c) for an image of this grey, 0 to 255, at every pixel."""

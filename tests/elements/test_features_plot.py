@@ -12,6 +12,7 @@ from torch import nn
 from zfrepro.elements.features import measure as features
 from zfrepro.elements.features import plot as drawing
 from zfrepro.interp.deconv import Deconvnet, Projections
+from zfrepro.interp.graph_deconv import GraphDeconvnet
 from zfrepro.interp.top_activations import strongest, to_table
 from zfrepro.render import mosaic
 
@@ -55,6 +56,18 @@ def test_panels_hold_projection_and_patch_of_one_place(
                 np.testing.assert_allclose(panel.patches[k][i, j], pixel)
             outside = 25 - (min(top + 5, 20) - max(top, 0)) * (min(left + 5, 20) - max(left, 0))
             assert (~inside).sum() == outside
+
+
+def test_a_graph_is_gone_back_along_for_few_images_at_a_time(
+    deconvnet: Deconvnet, table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = GraphDeconvnet(nn.Sequential(*(s.module for s in deconvnet.chain.steps)).eval(), 20)
+    strongest_ = table.assign(layer="1")  # the ReLU, by its own name
+    monkeypatch.setattr(features, "GRAPHS", 5)
+    expected = features.project_rows(deconvnet, "0", table, table["image"].to_numpy(), IMAGES)
+    found = features.project_rows(graph, "1", strongest_, table["image"].to_numpy(), IMAGES)
+    for mine, theirs in zip(vars(found).values(), vars(expected).values(), strict=True):
+        torch.testing.assert_close(mine, theirs)
 
 
 def test_windows_over_the_edge_are_marked() -> None:

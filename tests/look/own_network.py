@@ -31,3 +31,22 @@ def branched() -> nn.Module:
 
 def nothing() -> int:
     return 3
+
+
+def residual() -> library.Network:
+    """Two blocks around which the signal goes too; one ReLU that is used three times."""
+
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(6, 6, 3, padding=1)
+            self.relu = nn.ReLU(inplace=True)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            kept: torch.Tensor = self.relu(x + self.conv(self.relu(x)))
+            return kept
+
+    torch.manual_seed(0)
+    parts = nn.Conv2d(3, 6, 3, stride=2), Block(), nn.MaxPool2d(2), Block(), nn.AdaptiveAvgPool2d(1)
+    net = nn.Sequential(*parts, nn.Flatten(), nn.Linear(6, 3))
+    return library.wrap(net, crop=32, image_size=36, classes=["cat", "dog", "owl"])

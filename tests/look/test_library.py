@@ -14,8 +14,9 @@ from torchvision.transforms.v2 import functional as transforms
 from tests.look import own_network
 from zfrepro import library
 from zfrepro.config import ROOT
+from zfrepro.data.pictures import Folder
 from zfrepro.look.session import Session
-from zfrepro.look.sets import Folder, photographs
+from zfrepro.look.sets import photographs
 from zfrepro.training import archive
 
 CAT = photographs()["cat"]

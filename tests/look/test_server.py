@@ -13,10 +13,11 @@ from tests.look.asking import Asker
 from tests.look.conftest import NETWORK, SHOWN, serve
 from tests.project import Project
 from zfrepro import library
+from zfrepro.data.pictures import Folder
 from zfrepro.data.store import PreparedSet
 from zfrepro.look import sets
 from zfrepro.look.session import Looked, Session, Work
-from zfrepro.look.sets import Folder, Validation
+from zfrepro.look.sets import Validation
 from zfrepro.render import mosaic
 from zfrepro.training import archive
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from zipfile import BadZipFile
@@ -21,11 +22,12 @@ from PIL import Image
 
 from zfrepro import config, files, library, networks
 from zfrepro.data import picture
+from zfrepro.data.pictures import Folder, pictures_in
 from zfrepro.elements.occlusion.measure import Occluded
 from zfrepro.files import reason
 from zfrepro.library import Images, Network, Picture, View
 from zfrepro.look import sets
-from zfrepro.look.sets import Folder, Uploads, Validation
+from zfrepro.look.sets import Uploads, Validation
 from zfrepro.training import archive
 
 KEPT = 4  # networks in memory; and four times as many images seen by each
@@ -268,7 +270,7 @@ class Session:
     ) -> None:
         self.names = names
         self.weights = weights
-        self.folder = sets.pictures_in(folder) if folder else []
+        self.folder = list(islice(pictures_in(folder), sets.MOST)) if folder else []
         self.cache = cache or config.CHECKPOINTS / "look"
         self.uploads = Uploads(self.cache / "uploads")
         self.lock = threading.Lock()  # of what a network computes for the page

@@ -2,46 +2,21 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from zfrepro import config, files, networks
-from zfrepro.data import picture
 from zfrepro.data.decode import decode
 from zfrepro.data.store import PreparedSet, Split
 from zfrepro.library import Ints, Network, Pixels
 
 PHOTOGRAPHS = Path(__file__).with_name("photographs")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".avif")
 UPLOADS = 100  # the oldest go
 LARGEST = 32 << 20  # bytes of an upload
 MOST = 2000  # images of a folder or a set that are looked through
 SIDE = 1024  # pixels of an upload's shorter side that are kept
-
-
-class Folder(NamedTuple):
-    """The pictures of a folder as a network's images; read when they are asked for."""
-
-    paths: Sequence[Path]
-    image_size: int
-    resize_filter: str
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def read(self, indices: Ints, *, crop: int) -> Pixels:
-        """As `library.Images.read`."""
-        return np.stack([
-            picture.centre(
-                picture.fitted(picture.load(self.paths[i]), self.image_size, self.resize_filter),
-                crop,
-            )
-            for i in indices
-        ])  # fmt: skip
 
 
 class Uploads:
@@ -96,12 +71,6 @@ def credits() -> dict[str, str]:
     lines = (PHOTOGRAPHS / "README.md").read_text(encoding="utf-8").splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return {row[0]: f"{row[1]}; {row[2]}" for row in cells if row[0].endswith(".jpg")}
-
-
-def pictures_in(folder: Path) -> list[Path]:
-    """Files that look like pictures, by name, in a folder and those below it."""
-    found = (p for p in sorted(folder.rglob("*")) if p.suffix.lower() in SUFFIXES and p.is_file())
-    return [path for path, _ in zip(found, range(MOST), strict=False)]
 
 
 def prepared(network: Network) -> PreparedSet | None:

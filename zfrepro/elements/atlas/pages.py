@@ -7,23 +7,34 @@ Static pages that work from disk: a page a layer, on which each map has its own 
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
+from torch import Tensor
 
-from zfrepro.elements.features.measure import Panel
+from zfrepro.elements.features.measure import Ints, Panel, panels
 from zfrepro.elements.features.plot import CELL, compose
 from zfrepro.files import atomic_path, atomic_write
+from zfrepro.interp.deconv import Deconvnet
+from zfrepro.interp.graph_deconv import GraphDeconvnet
 from zfrepro.interp.top_activations import COUNT
 
+AT_ONCE = 16  # maps whose images and projections are in memory together
 QUALITY = 80
 GAPS = {"cell": 2, "half": 8}  # white pixels of `features.compose`, between cells and halves
+
+
+def stem(layer: str) -> str:
+    """Of a layer's files: the colon of `relu:2` would end the scheme of an address."""
+    return layer.replace(":", "-")
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,10 @@ class Layer:
     width: int
     field: int | None
     silent: Sequence[int]  # maps that fire for no image of the set
+
+    @property
+    def stem(self) -> str:
+        return stem(self.name)
 
 
 @dataclass(frozen=True)
@@ -60,22 +75,58 @@ def write_picture(panel: Panel, path: Path) -> int:
     return max(CELL, int(panel.projections.shape[2]))
 
 
+def draw_layer(
+    deconvnet: Deconvnet | GraphDeconvnet,
+    table: pd.DataFrame,
+    name: str,
+    read: Callable[[Ints], Tensor],
+    show: Callable[[Ints], npt.NDArray[np.float32]],
+    captions: Callable[[Ints], Sequence[str]],
+    folder: Path,
+) -> tuple[Layer, int, Sequence[Map]]:
+    """Draws a layer's maps; returns what its page says, and the side of a picture's cells.
+
+    Args:
+        table: of `top_activations`; `read` and `show` are as of `features.measure.panels`.
+        captions: what stands for the images of these numbers, as "class, path".
+    """
+    one = deconvnet.chain.activations(read(np.array([0])), name)
+    _, count, height, width = (*one.shape, 1, 1)[:4]
+    rows = table[table["layer"] == name]
+    firing = sorted(rows["map"].unique().tolist())
+    field = deconvnet.chain.field(name)
+    silent = tuple(sorted(set(range(count)) - set(firing)))
+    layer = Layer(name, count, height, width, field.size if field else None, silent)
+    side, maps = 0, []
+    for start in range(0, len(firing), AT_ONCE):
+        some = firing[start : start + AT_ONCE]
+        for panel in panels(deconvnet, rows, name, some, read, show):
+            file = f"{layer.stem}/{panel.map}.webp"
+            side = write_picture(panel, folder / file)
+            numbers, images = panel.images.tolist(), captions(panel.images)
+            maps.append(Map(panel.map, file, panel.peaks.tolist(), numbers, images))
+    return layer, side, maps
+
+
 def write_pages(
     folder: Path,
     network: str,
     about: str,
     layers: Mapping[Layer, tuple[int, Sequence[Map]]],
+    *,
+    report: bool = True,
 ) -> None:
     """Writes index.html, a page for each layer, and quiz.html.
 
     Args:
         about: the set of images, in words.
         layers: of each layer the side of a cell and its maps.
+        report: whether the study's page stands beside the folder.
     """
-    context = {"network": network, "about": about, "layers": list(layers)}
+    context = {"network": network, "about": about, "layers": list(layers), "report": report}
     for layer, (_, maps) in layers.items():
         html = _render("layer.html", {**context, "layer": layer, "maps": maps})
-        atomic_write(folder / f"{layer.name}.html", html)
+        atomic_write(folder / f"{layer.stem}.html", html)
     cells = {}
     for layer, (side, maps) in layers.items():
         full = [each for each in maps if len(each.peaks) == COUNT]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,10 @@ import torch
 from torch import Tensor
 
 from zfrepro.interp.deconv import Deconvnet, Picks, Projections
+from zfrepro.interp.graph_deconv import GraphDeconvnet
 from zfrepro.interp.top_activations import COUNT
+
+GRAPHS = 8  # images whose graphs are in memory together: some 40 MB each of a ResNet-18
 
 Ints = npt.NDArray[np.int64]
 
@@ -50,7 +53,7 @@ def choose_maps(table: pd.DataFrame, layer: str, count: int, seed: int) -> list[
 
 
 def panels(
-    deconvnet: Deconvnet,
+    deconvnet: Deconvnet | GraphDeconvnet,
     table: pd.DataFrame,
     layer: str,
     maps: Sequence[int],
@@ -91,13 +94,28 @@ def panels(
 
 
 def project_rows(
-    deconvnet: Deconvnet, layer: str, rows: pd.DataFrame, at: Ints, pixels: Tensor
+    deconvnet: Deconvnet | GraphDeconvnet,
+    layer: str,
+    rows: pd.DataFrame,
+    at: Ints,
+    pixels: Tensor,
 ) -> Projections:
     """Projections of the activations that `rows` name; row k is of the image pixels[at[k]]."""
-    seen = deconvnet.see(pixels, layer)
-    places = (torch.tensor(rows[column].to_numpy(np.int64)) for column in ("row", "column"))
-    maps = torch.tensor(rows["map"].to_numpy(np.int64))
-    return deconvnet.project(seen, Picks(torch.from_numpy(at), maps, *places))
+    places = (torch.tensor(rows[column].to_numpy(np.int64)) for column in ("map", "row", "column"))
+    picks = Picks(torch.tensor(at), *places)
+    if isinstance(deconvnet, Deconvnet):
+        return deconvnet.project(deconvnet.see(pixels, layer), picks)
+    # of few images at a time: the graph keeps all that each has been
+    found, order = [], []
+    for first in range(0, len(pixels), GRAPHS):
+        seen = deconvnet.see(pixels[first : first + GRAPHS], layer)
+        mine = ((picks.images >= first) & (picks.images < first + GRAPHS)).nonzero().flatten()
+        part = picks[mine]
+        found.append(deconvnet.project(seen, replace(part, images=part.images - first)))
+        order.append(mine)
+    back = torch.cat(order).argsort()
+    parts = ([getattr(each, name) for each in found] for name in ("pixels", "tops", "lefts"))
+    return Projections(*(torch.cat(part)[back] for part in parts))
 
 
 def windows_of(pictures: npt.NDArray[np.float32], windows: Projections) -> npt.NDArray[np.float32]:
