@@ -20,9 +20,9 @@ from zfrepro import config, files
 from zfrepro.config import Config
 from zfrepro.data.naive import naive_errors
 from zfrepro.data.store import PreparedSet
-from zfrepro.evaluate import evaluated
 from zfrepro.inference import predictions
 from zfrepro.models.memory import keep_freed_memory
+from zfrepro.predicted import evaluated
 from zfrepro.render import confusion, tables
 from zfrepro.results import read_recipe
 from zfrepro.sharing import at_once, gpus

@@ -43,6 +43,7 @@ FLOORS = [
         "zfrepro.networks",
         "zfrepro.library",
         "zfrepro.evaluate",
+        "zfrepro.predicted",
         "zfrepro.arguments",
         "zfrepro.deconv",
         "zfrepro.strongest",

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from pipelines import __main__ as pipelines
-from zfrepro import config, evaluate, networks, plan, runs
+from zfrepro import config, networks, plan, predicted, runs
 from zfrepro.config import ConfigError
 from zfrepro.cost import counts, demands, done, gpus, here, images, stages, study, table
 from zfrepro.cost.counts import Net, Work
@@ -245,7 +245,7 @@ def test_what_is_done_is_not_to_be_paid_again(prepared_rows: list[Row]) -> None:
     work = prepared_rows[1].work(planned.size)
     assert table.total(open_lines, "").training_seconds == speed().training(work)
 
-    evaluate.folder_of(run.fingerprint, run.prepared.manifest["digest"]).mkdir()
+    predicted.folder_of(run.fingerprint, run.prepared.manifest["digest"]).mkdir()
     assert study.lines(planned, machine(planned.rows))[-1].images == 80
 
 

@@ -34,7 +34,7 @@ from zfrepro.data import picture
 from zfrepro.elements.features.measure import windows_of
 from zfrepro.elements.invariance import measure as invariance
 from zfrepro.elements.occlusion import measure as occlusion
-from zfrepro.inference import factories, inputs
+from zfrepro.inference import factories, inputs, published
 from zfrepro.interp.chain import ChainError
 from zfrepro.interp.deconv import Deconvnet, Picks, Projections, Seen, strongest
 from zfrepro.interp.graph import Graph
@@ -74,6 +74,21 @@ class Layer:
     stride: int | None
 
 
+class Scaled(nn.Module):
+    """A net that divides pixels without their mean by `scale` itself, one number a channel."""
+
+    scale: Tensor
+
+    def __init__(self, net: nn.Module, scale: Sequence[float]) -> None:
+        super().__init__()
+        self.net = net
+        self.register_buffer("scale", torch.tensor(scale)[:, None, None])
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.net(x / self.scale)
+        return logits
+
+
 @dataclass(frozen=True)
 class Network:
     """A network with what it needs to read images.
@@ -93,6 +108,14 @@ class Network:
     @cached_property
     def deconvnet(self) -> Deconvnet | GraphDeconvnet:
         return deconvnet(self.trained.net, self.trained.crop)
+
+    @property
+    def whole(self) -> Trained:
+        """The same for what knows of no `scale`: its net divides by it."""
+        if set(self.scale) == {1.0}:
+            return self.trained
+        net = cast(ConvNet, Scaled(self.trained.net, self.scale).eval())  # of the same use
+        return replace(self.trained, net=net)
 
     @cached_property
     def layers(self) -> dict[str, Layer]:
@@ -682,10 +705,13 @@ def _made(words: str, weights: str | None) -> Network:
         log.warning("%s: reads pictures as most of torchvision's do (see library.wrap)", words)
         return wrap(made, words)
     log.warning("%s: reads pictures as %s", words, expected.source)
-    return wrap(
+    network = wrap(
         made, words, crop=expected.crop, image_size=expected.image_size, mean=expected.mean,
         std=expected.std, classes=expected.classes, filter=expected.resize_filter,
     )  # fmt: skip
+    if list(expected.classes) != [name for _, name in published.classes()]:
+        return network
+    return replace(network, trained=replace(network.trained, classes=published.classes()))
 
 
 def _projections(

@@ -13,7 +13,7 @@ from mutations import damaged, outcome
 
 from tests import run_folders
 from tests.interp import test_top_activations as few
-from zfrepro import config, evaluate, files, runs
+from zfrepro import config, files, predicted, runs
 from zfrepro.cost.images import stand_in
 from zfrepro.data import excluded, overlap, prepare
 from zfrepro.data.store import PreparedSet
@@ -216,10 +216,10 @@ def test_features(faults: "Faults", tmp_path: Path) -> None:
 def test_predictions(faults: "Faults", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "CHECKPOINTS", tmp_path)
     prepared = stand_in({**DATA, "storage": "uint8"}, tmp_path / "set", train=12, val=4)
-    path = evaluate.folder_of("run", prepared.manifest["digest"]) / "val_ten.parquet"
+    path = predicted.folder_of("run", prepared.manifest["digest"]) / "val_ten.parquet"
 
     def read() -> bytes:
-        evaluate.evaluated(network(prepared), "run", prepared, "net")
+        predicted.evaluated(network(prepared), "run", prepared, "net")
         return path.read_bytes()
 
     read()

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from zfrepro import library
+from zfrepro.inference import published
 
 
 def made() -> library.Network:
@@ -50,3 +51,11 @@ def residual() -> library.Network:
     parts = nn.Conv2d(3, 6, 3, stride=2), Block(), nn.MaxPool2d(2), Block(), nn.AdaptiveAvgPool2d(1)
     net = nn.Sequential(*parts, nn.Flatten(), nn.Linear(6, 3))
     return library.wrap(net, crop=32, image_size=36, classes=["cat", "dog", "owl"])
+
+
+def imagenet() -> library.Network:
+    """Of ImageNet's classes, by their names alone; in pixels divided by 255 and more."""
+    torch.manual_seed(0)
+    parts = nn.Conv2d(3, 8, 9, stride=9), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten()
+    net = nn.Sequential(*parts, nn.Linear(32, 1000))
+    return library.wrap(net, classes=[name for _, name in published.classes()])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from zfrepro import config, images, runs
 from zfrepro.config import Config
-from zfrepro.evaluate import folder_of
+from zfrepro.predicted import folder_of
 from zfrepro.results import read_recipe
 
 TIMEOUT = 120  # seconds that DVC may take to compare what it knows with what is there

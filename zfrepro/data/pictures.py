@@ -22,7 +22,7 @@ class Folder:
     resize_filter: str
 
     @classmethod
-    def of(cls, folder: Path, image_size: int, resize_filter: str) -> Self:
+    def of(cls, folder: Path, image_size: int, resize_filter: str) -> "Folder":
         """All pictures in a folder and those below it.
 
         Raises:
@@ -31,7 +31,7 @@ class Folder:
         paths = list(pictures_in(folder))
         if not paths:
             raise SourceError(f"{folder} holds no pictures, nor do the folders in it")
-        return cls(paths, image_size, resize_filter)
+        return Folder(paths, image_size, resize_filter)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -45,6 +45,40 @@ class Folder:
         pictures = (picture.load(self.paths[i]) for i in indices)
         whole = [picture.fitted(each, self.image_size, self.resize_filter) for each in pictures]
         return picture.centre(np.stack(whole), crop or self.image_size)
+
+
+@dataclass(frozen=True)
+class Labelled(Folder):
+    """The pictures in a folder for each class, as `data.store.Split` has prepared ones.
+
+    Args:
+        root: the folder that holds those of the classes.
+        classes: names of the folders, in order.
+        labels: (N,) places in `classes`.
+    """
+
+    root: Path
+    classes: Sequence[str]
+    labels: Ints
+
+    @classmethod
+    def of(cls, folder: Path, image_size: int, resize_filter: str) -> Self:
+        """All images in the class folders of `folder`, at any depth.
+
+        Raises:
+            SourceError: no such folder, or no images of two classes in it; says what it holds.
+        """
+        if not folder.is_dir():
+            raise SourceError(f"{folder} is not a folder: name one with a folder for each class")
+        found = list(tree.Walk(folder).classes(folder))
+        classes = sorted({each.id for each in found})
+        images, labels = tree.arrange(found, classes, folder)
+        paths = [folder / each.path for each in images]
+        return cls(paths, image_size, resize_filter, folder, classes, labels)
+
+    def paths_of(self, indices: Ints) -> list[str]:
+        """Below `root`."""
+        return [str(self.paths[i].relative_to(self.root)) for i in indices]
 
 
 def pictures_in(folder: Path) -> Iterator[Path]:

@@ -1,8 +1,10 @@
 """What a trained network is given: pictures, grey, and the names of its classes."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
@@ -51,6 +53,34 @@ def class_number(trained: Trained, word: str | None) -> int | None:
             f"({known}, ...): give its number, 0 to {len(numbers) - 1}"
         )
     return found[0]
+
+
+def outputs_of(
+    trained: Trained, classes: Sequence[tuple[str, str]], folder: Path
+) -> npt.NDArray[np.int64]:
+    """The network's output for each class (id, name) of the images in `folder`, (classes,).
+
+    Where the network's classes have no names and are as many, their order counts.
+
+    Raises:
+        ValueError: a class that the network does not know; names it and the folder.
+    """
+    known = [name for _, name in trained.classes]
+    unnamed = known == [str(number) for number in range(len(known))]
+    by_number = all(id_.isdigit() for id_, _ in classes)
+    in_order = unnamed and len(classes) == len(known) and not by_number
+    if in_order or [name for _, name in classes] == known:  # of ImageNet's names some come twice
+        return np.arange(len(known))
+    found = []
+    for id_, name in classes:
+        try:
+            found.append(class_number(trained, id_))
+        except ValueError as error:
+            try:
+                found.append(class_number(trained, name))
+            except ValueError:
+                raise ValueError(f"{folder}: {error}, as its name there") from error
+    return np.array(found)
 
 
 def class_name(trained: Trained, number: int) -> str:
