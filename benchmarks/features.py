@@ -29,9 +29,10 @@ import torch
 from zfrepro import config
 from zfrepro.data.crops import centre_crop
 from zfrepro.files import write_json
+from zfrepro.interp.chain import Chain
 from zfrepro.models.convnet import build
 from zfrepro.models.memory import keep_freed_memory
-from zfrepro.training.trained import Trained, view_probabilities
+from zfrepro.training.trained import Trained, centred, view_probabilities
 from zfrepro.transfer import probe
 from zfrepro.transfer.features import BATCH, extract
 from zfrepro.transfer.protocol import Fold, Labels
@@ -97,7 +98,11 @@ def extraction() -> dict[str, float]:
 
     def extracted(layers: tuple[str, ...]) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            extract(trained, images, layers, Path(folder))  # type: ignore[arg-type]
+            extract(
+                Chain(trained.net), layers, IMAGES,
+                lambda rows: centred(trained, images.read(rows, CROP)),
+                Path(folder), precision=trained.precision,
+            )  # fmt: skip
 
     tasks: dict[str, Callable[[], object]] = {
         "forward": lambda: [view_probabilities(trained, batch, view) for batch in batches],

@@ -22,7 +22,7 @@ from zfrepro.interp import top_activations
 from zfrepro.interp.chain import Chain
 from zfrepro.models.convnet import build
 from zfrepro.training import archive, checkpoints
-from zfrepro.training.trained import Trained, load
+from zfrepro.training.trained import Trained, centred, load
 from zfrepro.transfer import features
 
 if TYPE_CHECKING:
@@ -204,9 +204,13 @@ def network(prepared: PreparedSet) -> Trained:
 
 def test_features(faults: "Faults", tmp_path: Path) -> None:
     prepared = stand_in({**DATA, "storage": "uint8"}, tmp_path / "set", train=12, val=4)
+    trained, split = network(prepared), prepared.split("train")
 
     def read() -> str:
-        made = features.extract(network(prepared), prepared.split("train"), ["conv1"], tmp_path)
+        made = features.extract(
+            Chain(trained.net), ["conv1"], len(split),
+            lambda numbers: centred(trained, split.read(numbers, crop=28)), tmp_path,
+        )  # fmt: skip
         return digest(np.load(made["conv1"]))
 
     read()

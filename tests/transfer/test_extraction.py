@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from tests.look import own_network
 from tests.transfer import target_sets
 from zfrepro import config
 from zfrepro.data.store import PreparedSet, Split
 from zfrepro.interp.chain import Chain, ChainError
 from zfrepro.models.convnet import build
-from zfrepro.training.trained import Trained
+from zfrepro.training.trained import Trained, centred
 from zfrepro.transfer import features
 
 LAYERS = ["conv1", "conv5", "fc7"]
@@ -35,7 +36,7 @@ def test_a_layers_feature_is_what_the_layer_above_sees(
     trained: Trained, prepared: PreparedSet, tmp_path: Path
 ) -> None:
     split = prepared.split("all")
-    paths = features.extract(trained, split, LAYERS, tmp_path, batch=8)
+    paths = extract(trained, split, LAYERS, tmp_path, batch=8)
     start = (trained.image_size - trained.crop) // 2
     images = split.read(np.arange(IMAGES)).astype(np.float32) - trained.mean.numpy()
     x = torch.from_numpy(images[:, start : start + trained.crop, start : start + trained.crop])
@@ -65,6 +66,14 @@ def test_the_papers_layers_have_its_numbers() -> None:
     assert list(found.values()) == [290_400, 43_264, 64_896, 64_896, 9_216, 4_096, 4_096]
 
 
+def extract(trained: Trained, split: Any, layers: list[str], folder: Path, **how: Any) -> Any:
+    """As the stages do."""
+    return features.extract(
+        Chain(trained.net), layers, len(split),
+        lambda numbers: centred(trained, split.read(numbers, crop=trained.crop)), folder, **how,
+    )  # fmt: skip
+
+
 class Killed(BaseException):
     """Nobody's to catch."""
 
@@ -89,33 +98,50 @@ class Fragile:
 def test_a_killed_extraction_goes_on_and_ends_with_the_same_bytes(
     trained: Trained, prepared: PreparedSet, tmp_path: Path
 ) -> None:
-    whole = features.extract(trained, prepared.split("all"), LAYERS, tmp_path / "a", batch=4)
+    whole = extract(trained, prepared.split("all"), LAYERS, tmp_path / "a", batch=4)
     folder = tmp_path / "b"
     for reads in (3, 1, 0):
         split: Any = Fragile(prepared.split("all"), reads)
         with pytest.raises(Killed):
-            features.extract(trained, split, LAYERS, folder, batch=4)
+            extract(trained, split, LAYERS, folder, batch=4)
         assert not list(folder.glob("*.npy"))
     with (folder / "conv5.npy.part").open("r+b") as cut:  # a kill in the middle of a write
         cut.truncate(cut.seek(0, 2) - 5)
     last: Any = Fragile(prepared.split("all"), 99)
-    features.extract(trained, last, LAYERS, folder, batch=4)
+    extract(trained, last, LAYERS, folder, batch=4)
     assert last.images == IMAGES - 12  # three batches were whole in all files
     for layer in LAYERS:
         assert (folder / f"{layer}.npy").read_bytes() == whole[layer].read_bytes()
     assert not list(folder.glob("*.part"))
     nobody: Any = Fragile(prepared.split("all"), 0)
-    features.extract(trained, nobody, LAYERS, folder, batch=4)  # finished: nothing is read
+    extract(trained, nobody, LAYERS, folder, batch=4)  # finished: nothing is read
 
 
 def test_another_layer_is_added_to_those_that_are_there(
     trained: Trained, prepared: PreparedSet, tmp_path: Path
 ) -> None:
     split = prepared.split("all")
-    first = features.extract(trained, split, ["fc7"], tmp_path)["fc7"]
+    first = extract(trained, split, ["fc7"], tmp_path)["fc7"]
     before = first.stat().st_mtime_ns
-    both = features.extract(trained, split, ["conv5", "fc7"], tmp_path)
+    both = extract(trained, split, ["conv5", "fc7"], tmp_path)
     assert np.load(both["conv5"]).shape[0] == IMAGES
     assert first.stat().st_mtime_ns == before
     with pytest.raises(ChainError, match="no layer 'conv9'"):
-        features.extract(trained, split, ["conv9"], tmp_path)
+        extract(trained, split, ["conv9"], tmp_path)
+
+
+def test_a_network_with_branches_gives_what_its_modules_give(tmp_path: Path) -> None:
+    """Not what an in-place ReLU makes of it afterwards; uses of one module stand apart."""
+    network = own_network.residual()
+    net, images = network.trained.net, torch.randn(5, 3, 32, 32)
+    layers = ["0", "1.relu", "1.relu:2", "4"]
+    paths = features.extract(
+        network.deconvnet.chain, layers, 5, lambda numbers: images[numbers], tmp_path, batch=2
+    )
+    with torch.no_grad():
+        first = net[0](images)
+        rectified = first.clamp(min=0)
+        block = (rectified + net[1].conv(rectified)).clamp(min=0)
+        expected = first, rectified, block, net[:5](images)
+    for layer, values in zip(layers, expected, strict=True):
+        np.testing.assert_allclose(np.load(paths[layer]), values.flatten(1), rtol=1e-4, atol=1e-5)

@@ -1,8 +1,9 @@
-"""What the layers of a trained net make of every image of a split, as arrays on disk.
+"""What the layers of a trained net make of every image of a set, as arrays on disk.
 
 The feature of a layer is what the layer above it sees: after ReLU, pooling and normalisation, and
-without dropout. Of ZFNet's five convolutions these are 290,400, 43,264, 64,896, 64,896 and 9,216
-numbers an image, and 4,096 of layers 6 and 7.
+without dropout; of a network with branches it is the output of the module that is named. Of ZFNet's
+five convolutions these are 290,400, 43,264, 64,896, 64,896 and 9,216 numbers an image, and 4,096 of
+layers 6 and 7.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,10 +23,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from zfrepro.data.store import Split
 from zfrepro.files import DamagedError, check, digests, write_json
 from zfrepro.interp.chain import Chain
-from zfrepro.training.trained import Trained, centred
+from zfrepro.interp.graph import Graph
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ BATCH = 64
 SEES = ("conv", "fc", "flatten")  # what begins the layer above
 
 Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
 
 
 def end(chain: Chain, layer: str) -> int:
@@ -48,11 +49,13 @@ def end(chain: Chain, layer: str) -> int:
 
 
 def extract(
-    trained: Trained,
-    split: Split,
+    chain: Chain | Graph,
     layers: Sequence[str],
+    images: int,
+    read: Callable[[Ints], Tensor],
     folder: Path,
     *,
+    precision: str = "32-true",
     batch: int = BATCH,
     progress: str | None = None,
 ) -> dict[str, Path]:
@@ -62,23 +65,26 @@ def extract(
     has written of it is kept: it goes on with the next batch. Writing is a batch behind the net.
 
     Args:
-        folder: of this network and this split alone.
+        images: how many there are, N.
+        read: the network's input (B, C, H, W) for the images of these numbers (B,).
+        folder: of this network and these images alone.
+        precision: that of the training.
         progress: what the bar says; without it there is none.
 
     Raises:
         ChainError: no such layer.
     """
-    chain = Chain(trained.net)
     paths = {layer: folder / f"{layer}.npy" for layer in layers}
-    ends = {end(chain, layer): layer for layer in layers if not _is_whole(paths[layer])}
-    if not ends:
+    wanted = [layer for layer in layers if not _is_whole(paths[layer])]
+    if not wanted:
         return paths
+    for layer in wanted:
+        chain.field(layer)  # raises where there is none
     folder.mkdir(parents=True, exist_ok=True)
-    images = len(split)
     with ExitStack() as stack:
         files = {
             layer: _Rows(stack.enter_context(_open(_part(paths[layer]))), images)
-            for layer in ends.values()
+            for layer in wanted
         }
         start = min(file.written() for file in files.values()) // batch * batch
         for file in files.values():
@@ -90,8 +96,7 @@ def extract(
         writer, writing = stack.enter_context(ThreadPoolExecutor(1)), None
         for first in range(start, images, batch):
             rows = np.arange(first, min(first + batch, images))
-            pixels = centred(trained, split.read(rows, crop=trained.crop))
-            outputs = _outputs(trained, chain, ends, pixels)
+            outputs = _outputs(chain, wanted, read(rows), precision)
             if writing:
                 writing.result()  # one batch at most waits in memory
             writing = writer.submit(_write, files, outputs)
@@ -101,7 +106,7 @@ def extract(
             writing.result()
         for file in files.values():
             file.finish()
-    for layer in ends.values():
+    for layer in wanted:
         _part(paths[layer]).replace(paths[layer])
         write_json(_sums(paths[layer]), digests(folder, [paths[layer].name]))
     return paths
@@ -125,18 +130,27 @@ def _sums(path: Path) -> Path:
 
 @torch.inference_mode()
 def _outputs(
-    trained: Trained, chain: Chain, ends: Mapping[int, str], pixels: Tensor
+    chain: Chain | Graph, layers: Sequence[str], x: Tensor, precision: str
 ) -> dict[str, Floats]:
-    """The features of a batch, each (B, numbers), in the precision of the training."""
-    found = {}
-    x = pixels.to(next(trained.net.parameters()).device)
-    with torch.autocast(x.device.type, torch.bfloat16, trained.precision == "bf16-mixed"):
-        for i, step in enumerate(chain.steps[: max(ends)], start=1):
+    """The features of a batch, each (B, numbers)."""
+    found: dict[str, Floats] = {}
+
+    def take(layer: str, values: Tensor) -> None:
+        # one copy: to single precision and from channels last; a graph may overwrite its own
+        plain = values.to(
+            torch.float32, memory_format=torch.contiguous_format, copy=isinstance(chain, Graph)
+        )
+        found[layer] = plain.flatten(1).cpu().numpy()
+
+    with torch.autocast(x.device.type, torch.bfloat16, precision == "bf16-mixed"):
+        if isinstance(chain, Graph):
+            chain.visit(x, layers, take, ends=True)
+            return found
+        ends = {layer: end(chain, layer) for layer in layers}
+        for i, step in enumerate(chain.steps[: max(ends.values())], start=1):
             x = step.run(x)
-            if i in ends:
-                # one copy: to single precision and from channels last
-                plain = x.to(torch.float32, memory_format=torch.contiguous_format)
-                found[ends[i]] = plain.flatten(1).cpu().numpy()
+            for layer in (name for name, last in ends.items() if last == i):
+                take(layer, x)
     return found
 
 

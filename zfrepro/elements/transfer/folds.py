@@ -17,8 +17,9 @@ from zfrepro.config import Config
 from zfrepro.data.store import ABSENT, PreparedSet, Split
 from zfrepro.devices import device_of
 from zfrepro.fingerprint import fingerprint
+from zfrepro.interp.chain import Chain
 from zfrepro.results import read_recipe
-from zfrepro.training.trained import Trained, load
+from zfrepro.training.trained import Trained, centred, load
 from zfrepro.transfer import features, probe
 from zfrepro.transfer.protocol import Fold, Labels, draw
 
@@ -87,8 +88,13 @@ class Target:
         mark = fingerprint(parts, ["zfrepro.transfer.features"])
         folder = self.network.folder / f"features-{mark}"
         what = f"{self.network.name}, features of {self.name}"
+        trained = self.network.trained
         with files.exclusive(folder, what):
-            return features.extract(self.network.trained, split, layers, folder, progress=what)
+            return features.extract(
+                Chain(trained.net), layers, len(split),
+                lambda numbers: centred(trained, split.read(numbers, crop=trained.crop)),
+                folder, precision=trained.precision, progress=what,
+            )  # fmt: skip
 
 
 @dataclass(frozen=True)
