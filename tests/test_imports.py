@@ -47,6 +47,7 @@ FLOORS = [
         "zfrepro.arguments",
         "zfrepro.deconv",
         "zfrepro.strongest",
+        "zfrepro.probe",
         "zfrepro.invariance",
         "zfrepro.occlusion",
         "zfrepro.correspondence",

@@ -42,6 +42,14 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_layers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--layers", nargs="+", metavar="LAYER",
+        help="named layers (default: a chain's convolutions and linear layers; of a network with "
+        "branches the ends of its blocks; `zfrepro.deconv IMAGE NETWORK --layers` lists all)",
+    )  # fmt: skip
+
+
 def add_square(parser: argparse.ArgumentParser, *, stride: int | None = None) -> None:
     """The grey square's side and value; and its stride, where it moves."""
     parser.add_argument(

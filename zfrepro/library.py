@@ -109,6 +109,10 @@ class Network:
     def deconvnet(self) -> Deconvnet | GraphDeconvnet:
         return deconvnet(self.trained.net, self.trained.crop)
 
+    def to(self, device: torch.device) -> Network:
+        """As `Trained.to`."""
+        return replace(self, trained=self.trained.to(device))
+
     @property
     def whole(self) -> Trained:
         """The same for what knows of no `scale`: its net divides by it."""
@@ -121,7 +125,7 @@ class Network:
     def layers(self) -> dict[str, Layer]:
         """By name, from the pixels up."""
         chain = self.deconvnet.chain
-        x = torch.zeros(1, 3, self.trained.crop, self.trained.crop)
+        x = self.trained.mean.new_zeros(1, 3, self.trained.crop, self.trained.crop)
         values, _ = respond(chain, x, chain.layers)
         found = {}
         for name, value in values.items():

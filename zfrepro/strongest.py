@@ -29,11 +29,7 @@ def main() -> None:
     )
     parser.add_argument("images", type=Path, help="a folder of pictures of any size")
     arguments.add_network(parser)
-    parser.add_argument(
-        "--layers", nargs="+", metavar="LAYER",
-        help="named layers (default: a chain's convolutions and linear layers; of a network with "
-        "branches the ends of its blocks; `zfrepro.deconv IMAGE NETWORK --layers` lists all)",
-    )  # fmt: skip
+    arguments.add_layers(parser)
     parser.add_argument(
         "--maps", type=arguments.natural, nargs="+", metavar="MAP",
         help="these maps of each layer are drawn (default: some drawn at random)",
@@ -63,6 +59,7 @@ def draw(args: argparse.Namespace) -> str:
     """
     from zfrepro import files
     from zfrepro.data.pictures import Folder
+    from zfrepro.devices import device_of
     from zfrepro.models.memory import keep_freed_memory
 
     keep_freed_memory()
@@ -70,7 +67,7 @@ def draw(args: argparse.Namespace) -> str:
     _check(out)
     if not args.images.is_dir():
         raise NotADirectoryError(f"{args.images} is not a folder: name one that holds pictures")
-    network = arguments.network(args.network, args.weights)
+    network = arguments.network(args.network, args.weights).to(device_of("auto"))
     layers = args.layers or network.blocks
     for layer in layers:
         network.check(layer, args.maps or ())
