@@ -28,6 +28,7 @@ import torch
 
 from zfrepro import config
 from zfrepro.data.crops import centre_crop
+from zfrepro.devices import device_of
 from zfrepro.files import write_json
 from zfrepro.interp.chain import Chain
 from zfrepro.models.convnet import build
@@ -135,9 +136,8 @@ def solved(path: Path, problem: Problem) -> dict[str, float]:
     fold = Fold(0, 0, problem.train, train, test)
     labels = Labels(tuple(map(str, range(problem.classes))), of_images)
     before = most_memory()
-    took = seconds(
-        lambda: probe.accuracy(path, fold, labels, problem.classifier, problem.strengths)
-    )
+    kind, strengths, device = problem.classifier, problem.strengths, device_of("auto")
+    took = seconds(lambda: probe.accuracy(path, fold, labels, kind, strengths, device))
     return {"minutes": took / 60, "GB at most": most_memory(), "GB before": before}
 
 

@@ -371,6 +371,38 @@ def test_features_of_other_sets_take_the_disk_that_their_files_take(
     assert paper_lines["transfer@voc2012"].disk_bytes == 4 * 4_096 * (5_717 + 5_823)
 
 
+def test_classifiers_and_their_gram_matrices_are_made_where_networks_run() -> None:
+    planned = whole_study("paper", config.options("experiment"))
+    cpu = replace(machine(planned.rows), product=1.0)  # a FLOP a second
+    slow = {line.stage: line for line in study.lines(planned, cpu)}
+    fast = stages_of(planned)
+    for name in ("probe", "transfer@caltech101", "transfer@caltech256"):
+        assert slow[name].stage_seconds == fast[name].stage_seconds
+    assert slow["overlap"].stage_seconds > fast["overlap"].stage_seconds
+
+
+def test_half_a_gram_matrix_is_counted_and_all_that_is_read() -> None:
+    planned = whole_study("paper", config.options("experiment"))
+    assert planned.beside is not None
+    known = demands.Known(
+        demands.Sizes(planned.size, {}),
+        {row.name: row.config for row in planned.rows},
+        {row.name: row.net for row in planned.rows},
+        planned.beside.analysis,
+        planned.beside.transfer,
+    )
+    train, test, classes, numbers = 2048, 100, 10, 290_400
+    found = demands._fit(known, "conv1", "svm", train, test, classes)
+    fits = demands.EVALUATIONS * (demands.PARTS * 4 + 1)
+    half = train * (train + demands.BLOCK) / 2  # two rows of blocks, of which the first is short
+    assert found.fits == pytest.approx(
+        2 * half * numbers + train**3 / 3 + train**2 * classes
+        + 2 * (train + test) * numbers * classes + fits * 4 * half * classes
+    )  # fmt: skip
+    assert found.products == 0
+    assert found.moved == 4 * numbers * (2 * train + test)
+
+
 def test_trainings_from_scratch_are_as_long_as_the_stage_makes_them() -> None:
     planned = whole_study("miniature", ANALYSED)
     assert planned.beside is not None

@@ -1,8 +1,14 @@
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 
+from pipelines import evaluate
+from zfrepro import config
 from zfrepro.data import naive
-from zfrepro.data.naive import grey_thumbnail, mean_colour, naive_errors
+from zfrepro.data.naive import grey_thumbnail, mean_colour, naive_errors, thumbnails
 
 
 class FakeSplit:
@@ -25,7 +31,7 @@ def flat(*colours, side=16):
 def test_mean_colour_of_two_halves():
     image = np.zeros((1, 8, 8, 3), dtype=np.uint8)
     image[0, :4] = (200, 100, 40)
-    np.testing.assert_allclose(mean_colour(image), [[100, 50, 20]])
+    np.testing.assert_allclose(mean_colour(thumbnails(image)), [[100, 50, 20]])
 
 
 def test_thumbnail_keeps_the_places_of_grey_levels():
@@ -33,15 +39,18 @@ def test_thumbnail_keeps_the_places_of_grey_levels():
     image[0, 2:4, 14:16] = (30, 60, 90)
     expected = np.zeros((8, 8))
     expected[1, 7] = 60
-    np.testing.assert_allclose(grey_thumbnail(image).reshape(8, 8), expected, atol=1e-4)
+    np.testing.assert_allclose(grey_thumbnail(thumbnails(image)).reshape(8, 8), expected, atol=1e-4)
 
 
 def test_thumbnail_of_a_size_that_eight_does_not_divide():
     image = np.zeros((1, 12, 12, 3), dtype=np.uint8)
     image[0, :, 1] = 90  # 1.5 columns an area: a third of the first, two thirds of the second
-    row = grey_thumbnail(image).reshape(8, 8)[0]
+    row = grey_thumbnail(thumbnails(image)).reshape(8, 8)[0]
     np.testing.assert_allclose(row[:3], [30, 30, 0], atol=1e-4)
-    np.testing.assert_allclose(grey_thumbnail(np.full((1, 84, 84, 3), 77, np.uint8)), 77, atol=1e-3)
+    flat_one = thumbnails(np.full((1, 84, 84, 3), 77, np.uint8))
+    np.testing.assert_allclose(grey_thumbnail(flat_one), 77, atol=1e-3)
+    noise = np.random.default_rng(0).integers(256, size=(20, 12, 12, 3), dtype=np.uint8)
+    np.testing.assert_allclose(mean_colour(thumbnails(noise)), noise.mean((1, 2)), rtol=1e-5)
 
 
 def test_colours_far_apart_are_told_apart_and_places_are_not():
@@ -76,3 +85,30 @@ def test_an_empty_split_is_an_error():
     empty = FakeSplit(np.zeros((0, 16, 16, 3)), [])
     with pytest.raises(ValueError, match="at least one"):
         naive_errors(empty, empty)
+
+
+def test_the_stage_works_them_out_once_for_the_same_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "CHECKPOINTS", tmp_path)
+    read = []
+
+    def rows(digest: str) -> list[dict[str, object]]:
+        split = FakeSplit(flat((250, 0, 0), (0, 0, 250)), [0, 1])
+        split.read = lambda indices: read.append(digest) or FakeSplit.read(split, indices)
+        prepared: Any = SimpleNamespace(manifest={"digest": digest}, split=lambda name: split)
+        return list(evaluate._naive_rows(prepared))
+
+    first = rows("one")
+    assert [row["val_top1"] for row in first] == [0, 50]  # red and blue are one grey
+    assert rows("one") == first
+    assert read == ["one"] * 2  # to learn them and to measure them
+    rows("another")
+    assert read == ["one", "one", "another", "another"]
+    kept = sorted(tmp_path.rglob("*.gz"), key=lambda path: path.stat().st_mtime_ns)
+    assert len(kept) == 2
+    for damaged in (b"", kept[0].read_bytes()[:-3]):  # written in another way than by `files.keep`
+        kept[0].write_bytes(damaged)
+        assert rows("one") == first
+    assert read.count("one") == 6
+    assert not list(tmp_path.rglob("*.part"))

@@ -45,7 +45,7 @@ def test_products_and_distances_are_kept(
     monkeypatch.setattr(module, "BLOCK", rows)
     x, y = directly(path)
     for size in (1 << 10, 64 << 20):  # of five columns, and of all
-        found = coordinates(path, TRAIN, TEST, size)
+        found = coordinates(path, TRAIN, TEST, size=size)
         assert found.train.shape == (25, 25)
         train = whole(found.train)
         assert train.square().sum(1).mean() == pytest.approx(1 + RIDGE, abs=1e-5)

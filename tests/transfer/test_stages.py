@@ -4,7 +4,10 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import psutil
@@ -153,6 +156,33 @@ def test_probes_and_the_set_without_its_clutter(results: Path) -> None:
     probe.run(SETTINGS)
     probes = folds(results, "probe")
     assert len(probes) == 2 * 8 * 2  # sets, classifiers on layers, folds
+
+
+def test_probes_take_a_worker_for_each_gpu(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe.run(SETTINGS)
+    expected = folds(results, "probe")
+    monkeypatch.setattr(config, "CHECKPOINTS", tmp_path)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
+    run = results / "runs" / "tab3_zfnet" / "config.yaml"
+    before = run.read_text()
+    made = config.load(run)
+    made["trainer"] |= {"accelerator": "auto", "together": "gpus"}
+    run.write_text(config.to_yaml(made))
+    shared: list[tuple[int, list[str]]] = []
+
+    @contextmanager
+    def shared_map(workers: int, gpus: list[str]) -> Iterator[Any]:
+        shared.append((workers, gpus))
+        yield map
+
+    monkeypatch.setattr(probe, "shared_map", shared_map)
+    probe.run(SETTINGS)
+    probe.run(SETTINGS)  # all of it is there
+    run.write_text(before)
+    assert shared == [(3, ["0", "1", "2"]), (0, ["0", "1", "2"])]
+    pd.testing.assert_frame_equal(folds(results, "probe"), expected)
 
 
 def test_a_set_that_is_not_there_says_what_makes_it(

@@ -15,6 +15,7 @@ from zfrepro.cost.counts import FLOAT, Net
 from zfrepro.data.sources.published import Size
 from zfrepro.elements.base import Element, Passes
 from zfrepro.transfer.classifiers import PARTS
+from zfrepro.transfer.rows import BLOCK
 
 EVALUATIONS = 130  # of loss and gradient until L-BFGS is content: 101 to 159 in the miniature
 SEEN_BY = ("conv", "fc", "flatten")  # what begins the layer above, which sees a layer's feature
@@ -38,10 +39,11 @@ class Demand:
     retrained: Sequence[Retraining] = ()
     thumbnails: int = 0  # images that are read and made small
     products: float = 0  # FLOP of matrix products, on the CPU
-    fits: float = 0  # the same of classifiers, which a GPU fits where there is one
+    fits: float = 0  # the same of classifiers and their coordinates, where networks run
     evaluations: int = 0  # of a classifier's loss
     memory: int = 0  # bytes of what such products take and give
     disk: int = 0  # bytes that stay
+    moved: int = 0  # bytes that are written to the disk or read from it
     shared_out: bool = False  # to all GPUs
 
     def __add__(self, other: "Demand") -> "Demand":
@@ -54,6 +56,7 @@ class Demand:
             self.evaluations + other.evaluations,
             max(self.memory, other.memory),
             self.disk + other.disk,
+            self.moved + other.moved,
             self.shared_out and other.shared_out,
         )
 
@@ -173,7 +176,8 @@ def _extraction(known: Known, name: str, layers: Sequence[str]) -> Demand:
     network, size = known.transfer["network"], known.sizes.sets[name]
     images = size.train + size.val
     numbers = sum(feature_numbers(known.nets[network], layer) for layer in layers)
-    return Demand([Passes(network, images, layers)], disk=FLOAT * numbers * images)
+    written = FLOAT * numbers * images
+    return Demand([Passes(network, images, layers)], disk=written, moved=written)
 
 
 def _fold(known: Known, name: str, images_per_class: int) -> tuple[int, int, int]:
@@ -189,18 +193,21 @@ def _fit(
 ) -> Demand:  # fmt: skip
     """One classifier, for each strength on each part of the images and then on all of them."""
     numbers = feature_numbers(known.nets[known.transfer["network"]], layer)
-    products = 0.0
-    if numbers > train:  # projected onto the span of the training images, by their Gram matrix
-        products = 2.0 * train * (train + test) * numbers + train**3 / 3 + train**2 * test
-    coordinates = min(numbers, train)
-    fits = PARTS * len(known.transfer["strengths"][classifier]) + 1
+    projected = numbers > train  # onto the span of the training images, by their Gram matrix
+    held = train * min(train + BLOCK, 2 * train) / 2 if projected else train * numbers
+    evaluations = EVALUATIONS * (PARTS * len(known.transfer["strengths"][classifier]) + 1)
     # scores from weights, and the gradient from scores
-    step = 2 * 2.0 * train * coordinates * classes
+    products = evaluations * 2 * 2.0 * held * classes
+    if projected:
+        # half the Gram matrix, its factor, and what that makes of weights, which score the others
+        products += 2 * held * numbers + train**3 / 3 + train**2 * classes
+        products += 2.0 * (train + test) * numbers * classes
     return Demand(
-        products=products,
-        fits=fits * EVALUATIONS * step,
-        evaluations=fits * EVALUATIONS,
-        memory=FLOAT * (train + test) * (coordinates + (train if products else 0)),
+        fits=products,
+        evaluations=evaluations,
+        memory=round(FLOAT * (held if projected else held + test * numbers)),
+        # for the Gram matrix, and again for the scores
+        moved=FLOAT * numbers * ((1 + projected) * train + test),
     )
 
 

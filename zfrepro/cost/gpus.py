@@ -17,7 +17,7 @@ EFFICIENCY = {"fp32": 0.4, "bf16": 0.15}
 STEP = (
     0.004  # seconds in which a process starts a step's few hundred kernels, however fast they are
 )
-DISK = 1e9  # bytes a second, of a checkpoint on its way to an SSD
+DISK = 1e9  # bytes a second, of checkpoints and features on their way to an SSD and back
 
 
 class GpuError(ValueError):

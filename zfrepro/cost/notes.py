@@ -19,7 +19,8 @@ training: as `seconds` of run.json; whole stage: with its start, its checkpoints
 measured: for some seconds on this machine ({cores()} cores), which should have nothing else to do
   meanwhile; images are prepared on its CPU, figures are made where networks are trained, on one
   device and in 32 bits.
-  Stages that train nothing are counted by passes and products: right within a factor of two."""
+  Stages that train nothing are counted by passes, products and bytes: right within a factor of
+  two."""
 SCALED = (
     "scaled: by FLOPs from the first row of its family, since its steps take too long to measure."
 )

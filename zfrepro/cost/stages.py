@@ -7,6 +7,7 @@ from zfrepro.cores import cores
 from zfrepro.cost import counts
 from zfrepro.cost.counts import FLOAT, Net
 from zfrepro.cost.demands import DEMANDS, Demand, Known
+from zfrepro.cost.gpus import DISK
 from zfrepro.cost.speed import Speed
 from zfrepro.cost.table import Line
 from zfrepro.elements.base import Passes
@@ -25,9 +26,9 @@ class Rates:
     alone: Speed  # of the network that the other sets are for, on a single device
     thumbnail: float  # of an image, in one process
     product: float  # of a FLOP of matrix products on the CPU
-    fit: float  # the same where classifiers are fitted
+    fit: float  # the same where networks run, and classifiers are fitted
     at_once: int = 1  # networks that are trained anew on other sets
-    gpus: int = 1  # that some figures are shared out to
+    gpus: int = 1  # that some figures, and classifiers, are shared out to
 
 
 def names(sets: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -80,8 +81,8 @@ def flops(demand: Demand, known: Known) -> float:
 def seconds(demand: Demand, known: Known, rates: Rates, *, elsewhere: bool) -> float:
     """Of a demand alone, without what is around it."""
     total = demand.thumbnails * rates.thumbnail / cores()
-    total += demand.products * rates.product + demand.fits * rates.fit
-    total += demand.evaluations * EVALUATION
+    total += demand.products * rates.product + demand.moved / DISK
+    total += (demand.fits * rates.fit + demand.evaluations * EVALUATION) / rates.gpus
     for each in demand.passes:
         whole = rates.alone.val_image if elsewhere else rates.passes[each.network]
         whole /= rates.gpus if demand.shared_out else 1

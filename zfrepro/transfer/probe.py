@@ -12,7 +12,12 @@ from zfrepro.transfer.protocol import Fold, Labels, mean_class_accuracy
 
 
 def accuracy(
-    features: Path, fold: Fold, labels: Labels, classifier: str, strengths: Sequence[float]
+    features: Path,
+    fold: Fold,
+    labels: Labels,
+    classifier: str,
+    strengths: Sequence[float],
+    device: torch.device,
 ) -> tuple[float, float]:
     """Mean accuracy of the classes on the fold's tested images, and the strength chosen.
 
@@ -20,8 +25,9 @@ def accuracy(
         features: a file that `features.extract` wrote, of all images of the set.
         classifier: a name of `classifiers.LOSSES`.
         strengths: those to choose from, on the fold's training images alone.
+        device: where all of it is computed.
     """
-    found = coordinates(features, fold.train, fold.test)
+    found = coordinates(features, fold.train, fold.test, device)
     model, strength = fitted(
         found, labels.presence(fold.train), classifier, strengths, _class_accuracy
     )
@@ -32,11 +38,13 @@ def accuracy(
 def fitted(
     found: Coordinates, presence: Signs, classifier: str, strengths: Sequence[float], score: Score
 ) -> tuple[Linear, float]:
-    """The classifier of the strength with the best `score` in cross-validation, and that."""
-    features = found.train.to("cuda") if torch.cuda.is_available() else found.train
+    """The classifier of the strength with the best `score` in cross-validation, and that.
+
+    It is fitted where its features are.
+    """
     loss, parts = classifiers.LOSSES[classifier], classifiers.parts_of(presence)
-    strength = classifiers.choose(features, presence, parts, loss, strengths, score)
-    return classifiers.fit(features, presence, loss, strength), strength
+    strength = classifiers.choose(found.train, presence, parts, loss, strengths, score)
+    return classifiers.fit(found.train, presence, loss, strength), strength
 
 
 def _class_accuracy(scores: Floats, presence: Signs) -> float:

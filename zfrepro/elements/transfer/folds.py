@@ -175,7 +175,7 @@ def probed(wanted: Sequence[tuple[Classes, Probe]], progress: str, each_of: Map)
     features = {target: target.features(target.split, sorted(of)) for target, of in layers.items()}
     tasks = [
         (target.probes, features[target][each.layer], target.labels,
-         target.strengths[each.classifier], each)
+         target.strengths[each.classifier], target.network.config["trainer"]["accelerator"], each)
         for target, each in wanted
     ]  # fmt: skip
     found = tqdm(
@@ -187,10 +187,12 @@ def probed(wanted: Sequence[tuple[Classes, Probe]], progress: str, each_of: Map)
 
 
 def _probed(
-    folder: Path, features: Path, labels: Labels, strengths: Sequence[float], wanted: Probe
-) -> Row:
+    folder: Path, features: Path, labels: Labels, strengths: Sequence[float], accelerator: str,
+    wanted: Probe,
+) -> Row:  # fmt: skip
     def work(_: Path) -> Row:
-        found = probe.accuracy(features, wanted.fold, labels, wanted.classifier, strengths)
+        device = device_of(accelerator)  # in the process that computes
+        found = probe.accuracy(features, wanted.fold, labels, wanted.classifier, strengths, device)
         numbers = np.load(features, mmap_mode="r").shape[1]  # of an image, all of them used
         return dict(zip(("accuracy", "strength", "numbers"), (*found, numbers), strict=True))
 

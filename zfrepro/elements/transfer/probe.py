@@ -30,9 +30,11 @@ def run(settings: Config) -> None:
         for pair in pairs
         for k in range(mine["folds"])
     ]
-    # of large networks one at a time, for the memory that the features of a layer take
+    # of large networks one at a time, for the memory that the features of a layer take; or one on
+    # each GPU, where a classifier takes long enough for a worker to start
     trainer = network.config["trainer"]
-    beside = min(at_once(trainer), unprobed(wanted) // FEW)
-    with shared_map(beside, gpus(trainer)) as each_of:
+    shared = gpus(trainer)
+    beside = min(at_once(trainer), unprobed(wanted) // (1 if shared else FEW))
+    with shared_map(beside, shared) as each_of:
         rows = list(probed(wanted, "probes", each_of)) if wanted else []
     write_folds(rows, RESULTS / "probe" / "folds.csv")

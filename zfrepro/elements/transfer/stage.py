@@ -136,7 +136,7 @@ def _voc(settings: Config, name: str, network: Network) -> Iterator[Row]:
     truth = voc.presence(target.prepared, mine["test"])
     paths = [path for split in mine["test"] for path in target.prepared.split(split).paths]
     names = [identity for identity, _ in target.prepared.classes]
-    found = scaled(train, test)
+    found = scaled(train.to(network.device), test.to(network.device))
     tables, columns = [], {"path": paths}
     for classifier in mine["classifiers"]:
         model, strength = fitted(
