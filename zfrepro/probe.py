@@ -135,7 +135,9 @@ def _probed(
         pairs = [(layer, fold) for layer in layers for fold in folds]
         for layer, fold in tqdm(pairs, classifier, unit="fold", disable=None):
             strengths = settings["strengths"][classifier]
-            found, strength = accuracy(paths[layer], fold, labels, classifier, strengths)
+            found, strength = accuracy(
+                paths[layer], fold, labels, classifier, strengths, network.trained.mean.device
+            )
             rows.append({
                 "layer": layer, "classifier": classifier, "fold": fold.number,
                 "images_per_class": fold.images_per_class, "accuracy": found,

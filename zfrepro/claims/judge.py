@@ -38,6 +38,8 @@ class Claim:
         layer: of whose units it says that they see a part of the image: where their receptive
             field is larger than the crop, it says nothing, and is not tested.
         inferred: no sentence of the paper says it; we read it off a figure or table.
+        learned: it is about what networks have learned, and not tested where one of them is no
+            better than chance.
         each: what the several cases are of which it is said; "": one.
         why: how the margin follows from the paper's own numbers.
     """
@@ -59,6 +61,7 @@ class Claim:
     also: Sequence[str] = ()
     layer: str = ""
     inferred: bool = False
+    learned: bool = True
     why: str = ""
     each: str = ""
 
@@ -85,6 +88,8 @@ class Claim:
             )
         if self.also:
             text += "; measures of the same that disagree leave it open"
+        if not self.learned:
+            text += "; needs no learning"
         if self.layer:
             text += f"; not tested where {self.layer} sees more than the image"
         if self.presupposes:
@@ -160,6 +165,7 @@ def judge(
         found = measured(results, claim.number)
         seeds = {seed(results, network, profile) for network in found.networks}
         check_presupposed(claim, before or {})
+        check_learned(claim, found, results)
         check_sight(claim, found, results)
         verdict = claim.rule.judge(found)
     except UntestedError as reason:
@@ -181,6 +187,16 @@ def check_presupposed(claim: Claim, before: Mapping[str, Judged]) -> None:
         raise UntestedError(
             f"it presupposes {claim.presupposes}, which is {presupposed.verdict} here"
         )
+
+
+def check_learned(claim: Claim, found: Measure, results: Results) -> None:
+    """Raises UntestedError where the claim is about learning, and a network has learned nothing.
+
+    The errors of networks that guess are alike, whatever is removed from them.
+    """
+    for network in found.networks if claim.learned else ():
+        if (results.json(f"runs/{network}/metrics.json") or {}).get("at_chance"):
+            raise UntestedError(f"{network} is no better than chance on its validation images")
 
 
 def check_sight(claim: Claim, found: Measure, results: Results) -> None:

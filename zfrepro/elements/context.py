@@ -21,6 +21,7 @@ from zfrepro.fingerprint import fingerprint
 from zfrepro.inference.evaluation import check_fit
 from zfrepro.interp import top_activations
 from zfrepro.interp.deconv import Deconvnet
+from zfrepro.interp.top_activations import Strength
 from zfrepro.models.convnet import build
 from zfrepro.render import style
 from zfrepro.results import Results
@@ -138,19 +139,21 @@ class Context:
         deconvnet: Deconvnet,
         layers: Sequence[str],
         epoch: int | None = None,
+        by: Strength = "peak",
     ) -> pd.DataFrame:
         """The strongest activations of a run's network over the split; kept, and found again.
 
         Args:
             epoch: of the snapshot that the network has been put back to, 0 before its training;
                 None: it is as trained.
+            by: what makes an image strong, its map's peak or sum.
         """
         data, split = self.prepared.manifest["digest"], self.split.name
-        parts = {"data": data, "split": split, "layers": list(layers), "epoch": epoch}
+        parts = {"data": data, "split": split, "layers": list(layers), "epoch": epoch, "by": by}
         mark = fingerprint(parts, [top_activations.__name__, "zfrepro.training.trained"])
         run = self.results.run(network)["fingerprint"]
         what = f"{network}, {split}" + ("" if epoch is None else f", epoch {epoch}")
         return top_activations.collect(
             deconvnet.chain, layers, len(self.split), self.reader(trained),
-            config.CHECKPOINTS / run / f"strongest-{mark}", progress=what,
+            config.CHECKPOINTS / run / f"strongest-{mark}", by=by, progress=what,
         )  # fmt: skip

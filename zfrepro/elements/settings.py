@@ -10,6 +10,11 @@ LAYERS: dict[str, Any] = {
     "pattern": r"(conv|fc)\d+",
     "words": "a list of layers, conv1 or fc6 for example",
 }
+# conv1 is what its ReLU makes of it, pool1 and norm1 come after: the paper calls all of it layer 1
+OUTPUTS: dict[str, Any] = {
+    "pattern": r"(conv|pool|norm|fc)\d+",
+    "words": "a list of layers' outputs: conv1 (after its ReLU), pool1, norm1 or fc7 for example",
+}
 EXPERIMENTS: dict[str, Any] = {"option_of": "experiment"}
 NETWORK = "tab3_zfnet"
 SEEDS = [f"tab2_zfnet_seed{member}" for member in range(1, 5)]  # the same network, trained anew

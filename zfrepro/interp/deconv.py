@@ -11,7 +11,8 @@ on instead of whole maps. Images and maps are batched together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +21,7 @@ from torch.nn import functional
 
 from zfrepro.interp.chain import Chain, ChainError, Step, window
 
+Rectify = Callable[[str, Tensor], Tensor]  # by a ReLU's name, on the way down
 GOES_BACK = ("conv", "relu", "pool", "norm", "flatten", "fc", "average")
 
 
@@ -141,12 +143,42 @@ class Deconvnet:
         fields = zip(*((part.pixels, part.tops, part.lefts) for part in parts), strict=True)
         return Projections(*(torch.cat(field) for field in fields))
 
-    def _down(self, seen: Seen, picks: Picks) -> Projections:
+    @torch.inference_mode()
+    def cut(self, seen: Seen, picks: Picks, batch: int = 64) -> dict[str, float]:
+        """Of each ReLU below the layer the share of what comes down to it that it sets to 0.
+
+        Of the values that are not 0 before: the negative ones. From the pixels up.
+
+        Raises:
+            ChainError: as of `project`.
+        """
+        picks = picks.to(seen.values.device)
+        _check(picks, seen)
+        negative: Counter[str] = Counter()
+        given: Counter[str] = Counter()
+
+        def count(relu: str, pixels: Tensor) -> Tensor:
+            negative[relu] += int((pixels < 0).sum())
+            given[relu] += int((pixels != 0).sum())
+            return pixels.clamp_min(0)
+
+        for start in range(0, len(picks), batch):
+            self._down(seen, picks[start : start + batch], count)
+        relus = [step.name for step in self.chain.steps if given[step.name]]
+        return {name: negative[name] / given[name] for name in relus}
+
+    def _down(self, seen: Seen, picks: Picks, rectify: Rectify | None = None) -> Projections:
+        """From the picked activations to the pixels, step by step.
+
+        `state` holds a window of the maps of a step for each of the K picks, (K, maps, h, w): at
+        first one position with the picked value in its own map and 0 in all others.
+        """
         state = _seed(seen, picks)
         for i in reversed(range(len(seen.shapes))):
             step, shape = self.chain.steps[i], seen.shapes[i]
             if step.kind == "relu":
-                state = Projections(state.pixels.clamp_min(0), state.tops, state.lefts)
+                pixels = rectify(step.name, state.pixels) if rectify else state.pixels.clamp_min(0)
+                state = Projections(pixels, state.tops, state.lefts)
             elif step.kind == "fc":
                 assert isinstance(step.module, nn.Linear)  # noqa: S101  by its kind
                 units = state.pixels.flatten(1) @ step.module.weight

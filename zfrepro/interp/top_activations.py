@@ -1,8 +1,8 @@
 """The images that excite each map most, found in one pass over a set of any size (figure 2).
 
-For every map of every layer: the nine images with the highest peak, one peak an image, and where in
-the map it lies. Memory does not grow with the number of images. The pass goes in parts, each a
-file, so that a killed one goes on and several processes share one set.
+For every map of every layer: the nine images with the highest peak, or of the largest sum over the
+map, and where in the map the peak lies. Memory does not grow with the number of images. The pass
+goes in parts, each a file, so that a killed one goes on and several processes share one set.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,8 @@ PART = 4096  # images: some seconds on a GPU, a minute on a CPU
 PAUSE = 0.2  # seconds between two looks at what other processes have finished
 COLUMNS = ["layer", "map", "rank", "image", "row", "column", "value"]
 
+Strength = Literal["peak", "sum"]  # of a map's activations, what makes an image strong
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
@@ -38,19 +41,25 @@ Floats = npt.NDArray[np.float32]
 class Best:
     """Of one layer: for each of its maps the `count` strongest images, strongest first.
 
-    Of equal peaks that of the first image counts. A map that fires for fewer images has places
+    Of equal ones that of the first image counts. A map that fires for fewer images has places
     with image -1.
+
+    Args:
+        peaks: (maps, count), or the sums, as `by` says.
+        places: of the peaks, row * width + column in a map.
     """
 
-    peaks: Floats  # (maps, count)
+    peaks: Floats
     images: Ints
-    places: Ints  # row * width + column in a map
+    places: Ints
     width: int
+    by: Strength = "peak"
 
     @classmethod
-    def none(cls, maps: int, width: int, count: int = COUNT) -> Best:
+    def none(cls, maps: int, width: int, count: int = COUNT, by: Strength = "peak") -> Best:
         size = (maps, count)
-        return cls(np.zeros(size, np.float32), np.full(size, -1), np.zeros(size, np.int64), width)
+        peaks, places = np.zeros(size, np.float32), np.zeros(size, np.int64)
+        return cls(peaks, np.full(size, -1), places, width, by)
 
     def add(self, activations: Tensor, images: Ints) -> None:
         """Takes in a batch: activations (B, maps, h, w) or (B, maps) of B images.
@@ -58,7 +67,7 @@ class Best:
         Only where an image gets among a map's strongest is the peak's place looked for.
         """
         maps = activations if activations.dim() == 4 else activations[:, :, None, None]
-        peaks = maps.amax((2, 3))
+        peaks = maps.amax((2, 3)) if self.by == "peak" else maps.sum((2, 3))
         least = torch.from_numpy(self.peaks[:, -1]).to(peaks.device)
         found = ((peaks >= least) & (peaks > 0)).nonzero()
         if not len(found):
@@ -93,6 +102,7 @@ def strongest(
     chain: Chain | Graph,
     layers: Sequence[str],
     batches: Iterable[tuple[Ints, Tensor]],
+    by: Strength = "peak",
 ) -> dict[str, Best]:
     """The strongest images of each map of `layers`, in one pass.
 
@@ -109,7 +119,8 @@ def strongest(
 
         def take(layer: str, x: Tensor, images: Ints = images) -> None:
             if layer not in best:
-                best[layer] = Best.none(x.shape[1], x.shape[3] if x.dim() == 4 else 1)
+                width = x.shape[3] if x.dim() == 4 else 1
+                best[layer] = Best.none(x.shape[1], width, by=by)
             best[layer].add(x, images)
 
         visit(chain, pixels, layers, take)
@@ -157,6 +168,7 @@ def collect(
     *,
     batch: int = 64,
     part: int = PART,
+    by: Strength = "peak",
     progress: str | None = None,
 ) -> pd.DataFrame:
     """The strongest of `images` images, numbered from 0, worked out in parts of `part` images.
@@ -167,7 +179,8 @@ def collect(
 
     Args:
         read: pixels (B, C, H, W) of the images with these numbers (B,).
-        folder: of this network, these images and layers alone.
+        folder: of this network, these images and layers, and of `by`, alone.
+        by: what makes an image strong.
         progress: what the bar says; without it there is none.
     """
     files = [folder / f"{start:09}.parquet.gz" for start in range(0, images, part)]
@@ -180,7 +193,7 @@ def collect(
                 if kept(file) is None:
                     try:
                         with exclusive(folder / f".{file.stem}", f"part {file.stem}"):
-                            _part(chain, layers, numbers, read, file, batch)
+                            _part(chain, layers, numbers, read, file, batch, by)
                     except LockedError:
                         continue
                 del missing[file]
@@ -197,9 +210,10 @@ def _part(
     read: Callable[[Ints], Tensor],
     file: Path,
     batch: int,
+    by: Strength,
 ) -> None:
     if kept(file) is not None:  # another process was faster
         return
     pieces = (numbers[i : i + batch] for i in range(0, len(numbers), batch))
-    table = to_table(strongest(chain, layers, ((piece, read(piece)) for piece in pieces)))
+    table = to_table(strongest(chain, layers, ((piece, read(piece)) for piece in pieces), by))
     keep(file, table.to_parquet(index=False))

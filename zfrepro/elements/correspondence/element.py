@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zfrepro.elements.base import Config, Element, Passes
-from zfrepro.elements.settings import LAYERS, OfSample, Square
+from zfrepro.elements.settings import OUTPUTS, OfSample, Square
 from zfrepro.keys import key, section
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ LANDMARKS = 3  # of a face: two eyes and a nose
 @dataclass
 class Settings(OfSample):
     shown: int = key("images of the figure", least=1, most=100)
-    layers: list[str] = key("whose features are compared", **LAYERS)
+    layers: list[str] = key("whose features are compared", **OUTPUTS)
     square: Square = section("that covers a part of the face", Square)
     draws: int = key("random places of each image", least=1, most=10_000)
 

@@ -27,6 +27,7 @@ from zfrepro.inference.inputs import grey
 from zfrepro.interp.chain import Chain
 from zfrepro.outcome import Control, Found, Measure, Outcome, UntestedError, only
 from zfrepro.render import tables
+from zfrepro.training.trained import Trained
 
 NO_FACES = "no faces with landmarks"
 MEASURES = ("hamming", "disagreement")
@@ -49,10 +50,15 @@ def run(context: Context) -> Outcome:
         missing = dict.fromkeys(("layer5", "layer7"), UntestedError(NO_FACES))
         text = f"{HEAD}No two images with landmarks: no value.\n"
         return Outcome({"images": len(faces), **missing}, text=text)
-    found = {
-        name: consistency(context, name, faces)
-        for name in tqdm(names, desc="correspondence", unit="network", disable=None)
-    }
+    nets = {name: context.trained(name) for name in names}
+    before = {name: context.untrained(net) for name, net in nets.items()}
+    found, control = (
+        {
+            name: consistency(context, net, faces)
+            for name, net in tqdm(each.items(), desc=f"correspondence, {word}", disable=None)
+        }
+        for word, each in (("trained", nets), ("before training", before))
+    )
     draw(context, faces)
     table = measure.table(list(found.values()), layers)
     note = f"{len(faces)} faces, {len(names)} networks; ± over pairs, 95 % intervals over images."
@@ -65,7 +71,7 @@ def run(context: Context) -> Outcome:
     values = by_network(found)
     pairs = by_pair(found, list(faces), layers)
     return Outcome(
-        {"images": len(faces), **measures(found, table, layers)},
+        {"images": len(faces), **measures(found, table, layers, control)},
         {"networks": values, "pairs": pairs},
         report(found, values, table, note, context.settings),
     )
@@ -88,8 +94,8 @@ def faces_of(context: Context, crop: int) -> Faces:
     return {int(number): mapped[int(number)] for number in context.sample(usable)}
 
 
-def consistency(context: Context, name: str, faces: Faces) -> measure.Found:
-    network, settings = context.trained(name), context.settings
+def consistency(context: Context, network: Trained, faces: Faces) -> measure.Found:
+    settings = context.settings
     square = square_of(network.crop, settings)
     boxes = context.boxes(np.array(list(faces)), network.crop).values()
     known = [box for box in boxes if box]
@@ -176,9 +182,14 @@ def by_pair(found: Networks, images: Sequence[int], layers: Sequence[str]) -> pd
     return pd.concat(tables, ignore_index=True)
 
 
-def measures(found: Networks, table: pd.DataFrame, layers: Sequence[str]) -> dict[str, Found]:
+def measures(
+    found: Networks, table: pd.DataFrame, layers: Sequence[str], before: Networks
+) -> dict[str, Found]:
     """Table 1's numbers; how much less two faces differ at each part than at random places; and
     the mean of that over the parts, at the first layer and at the first minus the second.
+
+    Args:
+        before: of the same networks before their training.
     """
     networks, parts = list(found.values()), parts_of(found)
     values: dict[str, Found] = {}
@@ -192,10 +203,12 @@ def measures(found: Networks, table: pd.DataFrame, layers: Sequence[str]) -> dic
         (layer, name): mean_below(networks, parts, layer, name, RANDOM)
         for layer, name in itertools.product(layers, MEASURES)
     }
-    on_object = None
+    untrained = mean_below(list(before.values()), parts, layers[0], "hamming", RANDOM)
+    controls = {"the same networks before their training": untrained}
     if (ON_OBJECT, layers[0]) in networks[0]:
         on_object = mean_below(networks, parts, layers[0], "hamming", ON_OBJECT)
-    return values | below_random(means, layers, tuple(found), on_object)
+        controls["random places on the object"] = means[layers[0], "hamming"] - on_object
+    return values | below_random(means, layers, tuple(found), controls)
 
 
 def mean_below(
@@ -209,12 +222,13 @@ def mean_below(
 
 def below_random(
     means: Mapping[tuple[str, str], Pairs], layers: Sequence[str], networks: tuple[str, ...],
-    on_object: Pairs | None = None,
+    controls: Mapping[str, Pairs],
 ) -> dict[str, Measure]:  # fmt: skip
     """What the two claims rest on, from each pair's mean over the parts (N, N).
 
     Args:
-        on_object: the same at the first layer, against random places on the object.
+        controls: by name the same at the first layer where what the claim names is absent. The one
+            that the effect goes beyond the least decides, and the note tells of the others.
     """
     first, second = (means[layer, "hamming"] for layer in layers)
     images = len(first)
@@ -231,10 +245,13 @@ def below_random(
         )
         for name, (pairs, note, given) in cases.items()
     }
-    if on_object is not None:
-        alone, beyond = (stats.bootstrap_pairs(each) for each in (first - on_object, on_object))
-        control = Control("random places on the object", alone, beyond)
-        found["layer5"] = replace(found["layer5"], control=control)
+    beside = [
+        Control(name, stats.bootstrap_pairs(pairs), stats.bootstrap_pairs(first - pairs))
+        for name, pairs in controls.items()
+    ]
+    least, *others = sorted(beside, key=lambda control: control.beyond.low)
+    notes = [found["layer5"].note, *(f"beyond {each.name} {each.beyond}" for each in others)]
+    found["layer5"] = replace(found["layer5"], control=least, note="; ".join(notes))
     return found
 
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 @dataclass
 class Settings(OfNetwork):
     maps: dict[str, int] = key("shown of each layer", least=1, most=10_000)
+    strongest_by: str = key(
+        "what makes an image strong: its map's largest activation or their sum", "peak",
+        one_of=("peak", "sum"),
+    )  # fmt: skip
     labels: Any = flag("each map's number and highest peak above it")
 
 
@@ -33,8 +37,8 @@ ELEMENT = Element(
     title="What each layer's maps look for",
     reading="A map is what one filter makes of an image: a number for each place. Its peak is the "
     "largest. On the left, what a peak comes from in the pixels (the projection: grey is no "
-    "difference, the largest ones are black and white); on the right the same parts of the nine "
-    "images whose peaks are highest. White lies beyond the image's edge.",
+    "difference, its largest values are black and white); on the right the same parts of the nine "
+    "images whose peaks are highest. Shown is what holds 95 % of the energy.",
     settings=Settings,
     passes=passes,
     writes=("features",),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +17,8 @@ from zfrepro.interp.graph_deconv import GraphDeconvnet
 from zfrepro.interp.top_activations import COUNT
 
 GRAPHS = 8  # images whose graphs are in memory together: some 40 MB each of a ResNet-18
+
+ENERGY = 0.95  # of a projection, that a picture of it shows
 
 Ints = npt.NDArray[np.int64]
 
@@ -101,8 +104,7 @@ def project_rows(
     pixels: Tensor,
 ) -> Projections:
     """Projections of the activations that `rows` name; row k is of the image pixels[at[k]]."""
-    places = (torch.tensor(rows[column].to_numpy(np.int64)) for column in ("map", "row", "column"))
-    picks = Picks(torch.tensor(at), *places)
+    picks = Picks(torch.tensor(at), *places_of(rows))
     if isinstance(deconvnet, Deconvnet):
         return deconvnet.project(deconvnet.see(pixels, layer), picks)
     # of few images at a time: the graph keeps all that each has been
@@ -118,6 +120,24 @@ def project_rows(
     return Projections(*(torch.cat(part)[back] for part in parts))
 
 
+def cut_by_relus(
+    deconvnet: Deconvnet, table: pd.DataFrame, layer: str, maps: Sequence[int],
+    read: Callable[[Ints], Tensor],
+) -> dict[str, float]:  # fmt: skip
+    """As `Deconvnet.cut`, of the projections that `panels` shows."""
+    rows = table[(table["layer"] == layer) & table["map"].isin(maps)]
+    if rows.empty:
+        return {}
+    numbers, at = np.unique(rows["image"].to_numpy(), return_inverse=True)
+    picks = Picks(torch.from_numpy(at), *places_of(rows))
+    return deconvnet.cut(deconvnet.see(read(numbers), layer), picks)
+
+
+def places_of(rows: pd.DataFrame) -> Iterator[Tensor]:
+    """Maps, rows and columns, int64 (K,), of the activations that `rows` name."""
+    return (torch.tensor(rows[column].to_numpy(np.int64)) for column in ("map", "row", "column"))
+
+
 def windows_of(pictures: npt.NDArray[np.float32], windows: Projections) -> npt.NDArray[np.float32]:
     """The part of each picture (n, H, W, C) that a window covers; NaN beyond the edge."""
     height, width = windows.pixels.shape[2:]
@@ -128,6 +148,59 @@ def windows_of(pictures: npt.NDArray[np.float32], windows: Projections) -> npt.N
         down, right = max(-top, 0), max(-left, 0)
         out[down : down + source.shape[0], right : right + source.shape[1]] = source
     return cut
+
+
+def focused(panel: Panel, share: float = ENERGY) -> Panel:
+    """The part of each window in which the projection is, all of one size, within the image.
+
+    It is the smallest square that holds `share` of the energy (squared values) on average over the
+    projections, around the centre of each one's energy, and moved off the image's edge where the
+    image has room for it. A panel that has no smaller square stays as it is.
+    """
+    energy = (panel.projections.astype(np.float64) ** 2).sum(3)
+    total = energy.sum((1, 2))
+    known = ~np.isnan(panel.patches[..., 0])
+    limits = [[_ends(each.any(axis)) for each in known] for axis in (1, 0)]
+    # sums over all squares from the corner: of any square four of them
+    corner = np.pad(energy, ((0, 0), (1, 0), (1, 0))).cumsum(1).cumsum(2)
+
+    def places(side: int) -> list[Ints]:
+        """The first rows and the first columns of the squares of this side."""
+        found = []
+        for axis, size in ((2, energy.shape[1]), (1, energy.shape[2])):
+            along = energy.sum(axis)
+            centre = (along * (np.arange(size) + 0.5)).sum(1) / np.maximum(total, 1e-300)
+            centre[total == 0] = size / 2
+            ends = np.array(limits[2 - axis])
+            first, last = ends[:, 0], ends[:, 1] - side
+            start = np.rint(centre - side / 2).astype(np.int64)
+            inside = np.clip(start, first, np.maximum(first, last))
+            found.append(np.clip(np.where(last >= first, inside, start), 0, size - side))
+        return found
+
+    def held(side: int) -> float:
+        rows, columns = places(side)
+        k, below, right = np.arange(len(energy)), rows + side, columns + side
+        sums = corner[k, below, right] - corner[k, rows, right] - corner[k, below, columns]
+        sums += corner[k, rows, columns]
+        return float((sums[total > 0] / total[total > 0]).mean())
+
+    if not total.any():
+        return panel
+    most = min(energy.shape[1:])
+    side = bisect_left(range(1, most), share, key=held) + 1
+    cuts = [(slice(r, r + side), slice(c, c + side)) for r, c in zip(*places(side), strict=True)]
+    projections, patches = (
+        np.stack([each[cut] for each, cut in zip(pictures, cuts, strict=True)])
+        for pictures in (panel.projections, panel.patches)
+    )
+    return replace(panel, projections=projections, patches=patches)
+
+
+def _ends(known: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    """The first and one past the last that is True; the whole where none is."""
+    at = np.flatnonzero(known)
+    return (int(at[0]), int(at[-1]) + 1) if len(at) else (0, len(known))
 
 
 def purity(table: pd.DataFrame, labels: Ints, layer: str) -> npt.NDArray[np.float64]:

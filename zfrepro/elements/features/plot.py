@@ -9,22 +9,25 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from zfrepro.elements.features.measure import Panel
+from zfrepro.elements.features.measure import Panel, focused
 from zfrepro.files import atomic_path
 from zfrepro.render import mosaic
 from zfrepro.render.mosaic import Picture
 from zfrepro.render.style import DPI, OPTIONS, add_cautions, plt, save
 
-CELL = 72  # pixels of one projection in the picture, at least
+CELL = 96  # pixels of one projection in the picture, at least
 INCH = 2.6  # width of one map's panel, in inches
 
 
-def draw(panels: Sequence[Panel], path: Path, title: str, *, labels: bool = True) -> None:
+def draw(
+    panels: Sequence[Panel], path: Path, title: str, *, labels: bool = True, by: str = "peak"
+) -> None:
     """Writes `path` in the formats of `style`.
 
     Args:
         panels: the maps of one layer.
         labels: whether each map's number and strongest activation stand above it.
+        by: what `Panel.peaks` are.
     """
     columns = ceil((len(panels) / 1.6) ** 0.5)
     rows = ceil(len(panels) / columns)
@@ -37,17 +40,21 @@ def draw(panels: Sequence[Panel], path: Path, title: str, *, labels: bool = True
     for axis, panel, picture in zip(axes.flat, panels, pictures, strict=False):
         axis.imshow(picture, interpolation="none")
         if labels:
-            axis.set_title(f"map {panel.map}, peak {panel.peaks[0]:.3g}", fontsize=7, pad=2)
+            axis.set_title(f"map {panel.map}, {by} {panel.peaks[0]:.3g}", fontsize=7, pad=2)
     figure.suptitle(title, fontsize=10)
     save(figure, path)
 
 
 def compose(panel: Panel) -> Picture:
-    """A map: 3 x 3 projections, by one contrast, beside the 3 x 3 patches."""
+    """A map: 3 x 3 projections, each by its own contrast, beside the 3 x 3 patches.
+
+    Of each window the part in which the projection is, as large as the window was.
+    """
     side = max(CELL, panel.projections.shape[2])
+    panel = focused(panel)
     smooth = panel.projections.shape[2] > 16  # of few pixels one wants to see each
-    contrasted = mosaic.signed(panel.projections)
-    projections = [mosaic.enlarge(each, side, smooth) for each in contrasted]
+    shown = [mosaic.signed(each) for each in panel.projections]
+    projections = [mosaic.enlarge(each, side, smooth) for each in shown]
     patches = [mosaic.enlarge(each, side, smooth) for each in panel.patches]
     return mosaic.beside(mosaic.grid(projections, 3, rows=3), mosaic.grid(patches, 3, rows=3))
 

@@ -1,8 +1,8 @@
 """Figure 2 with the study's network.
 
 Draws <layer>.{png,pdf}, for the first layer its filters too; and writes
-results/features/<network>.parquet, the nine strongest images of every map of every layer. Table:
-likeness, of each map shown.
+results/features/<network>.parquet, the nine strongest images of every map of every layer. Tables:
+likeness, of each map shown; cut, what the ReLUs on the way down cut off.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +19,7 @@ from zfrepro.elements.features.measure import Panel
 from zfrepro.interp.chain import ChainError
 from zfrepro.interp.deconv import Deconvnet
 from zfrepro.outcome import Control, Found, Measure, Outcome, UntestedError, only
+from zfrepro.render import tables
 
 UNTRAINED = "the same network before its training"
 
@@ -32,36 +33,41 @@ def run(context: Context) -> Outcome:
     unknown = set(settings["maps"]) - set(deconvnet.chain.layers)
     if unknown:
         raise ChainError(f"{name} has no layer {', '.join(sorted(unknown))}")
-    table = context.top_activations(name, network, deconvnet, deconvnet.chain.layers)
+    by = settings["strongest_by"]
+    table = context.top_activations(name, network, deconvnet, deconvnet.chain.layers, by=by)
     with files.atomic_path(context.results.folder / "features" / f"{name}.parquet") as path:
         paths = context.split.paths_of(table["image"].to_numpy())
         table.assign(path=paths).to_parquet(path, index=False)
     untrained = context.untrained(network)
     blank = Deconvnet(untrained.net)
-    before = context.top_activations(name, untrained, blank, list(settings["maps"]), epoch=0)
+    before = context.top_activations(name, untrained, blank, list(settings["maps"]), epoch=0, by=by)
     read, show = context.reader(network), context.pictures(network)
-    rows = []
+    rows, cuts = [], []
     for layer, count in settings["maps"].items():
         maps = measure.choose_maps(table, layer, count, settings["seed"])
         found = measure.panels(deconvnet, table, layer, maps, read, show)
         title = f"{name}, {layer}: strongest {settings['split']} images of each map"
-        plot.draw(found, context.folder / layer, title, labels=settings["labels"])
+        plot.draw(found, context.folder / layer, title, labels=settings["labels"], by=by)
         others = measure.choose_maps(before, layer, count, settings["seed"])
         control = measure.panels(blank, before, layer, others, read, show)
         rows += [likeness_of(each, trained=True) for each in found]
         rows += [likeness_of(each, trained=False) for each in control]
+        for net, strongest, shown in ((deconvnet, table, maps), (blank, before, others)):
+            shares = measure.cut_by_relus(net, strongest, layer, shown, read)
+            of = {"layer": layer, "trained": net is deconvnet}
+            cuts += [{**of, "relu": relu, "share": share} for relu, share in shares.items()]
     first = deconvnet.chain.layers[0]
     weights = network.net.state_dict()[f"{first}.weight"].cpu().numpy()
     plot.draw_filters(weights, context.folder / f"{first}_filters", f"{name}, filters of {first}")
-    likeness = pd.DataFrame(rows)
+    likeness, cut = pd.DataFrame(rows), pd.DataFrame(cuts)
     labels = context.split.labels
     return Outcome(
         {
             "variation": variation(likeness, name),
             **purities(table, before, labels, list(settings["maps"]), name),
         },
-        {"likeness": likeness},
-        report(settings),
+        {"likeness": likeness, "cut": cut},
+        report(settings, cut),
     )
 
 
@@ -121,10 +127,19 @@ def against_untrained(ours: Floats, theirs: Floats, network: str) -> Measure:
     return Measure(only(found), "maps", len(ours), (network,), control=control)
 
 
-def report(settings: Config) -> str:
+def cut_table(cut: pd.DataFrame) -> str:
+    """In percent, a row a layer that is projected, a column a ReLU below it."""
+    trained = cut[cut["trained"]]
+    wide = trained.pivot_table(index="layer", columns="relu", values="share", sort=False) * 100
+    return tables.markdown(wide.map("{:.0f}".format).replace("nan", "").reset_index())
+
+
+def report(settings: Config, cut: pd.DataFrame) -> str:
     shown = ", ".join(f"{count} of {layer}" for layer, count in settings["maps"].items())
     return (
         f"# Figure 2: {settings['network']}\n\nMaps drawn at random, {shown}, each with the nine "
         f"{settings['split']} images that excite it most. Every map is in the atlas, "
-        "`results/atlas/index.html` (stage `atlas`), and on the page of `make look`.\n"
+        "`results/atlas/index.html` (stage `atlas`), and on the page of `make look`.\n\n"
+        "On the way down each ReLU sets what is negative to 0. Of the values that come down to it, "
+        f"in percent (before the training: cut.csv):\n\n{cut_table(cut)}"
     )

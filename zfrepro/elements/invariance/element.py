@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zfrepro.elements.base import Config, Element, Passes
-from zfrepro.elements.settings import LAYERS, OfSample
+from zfrepro.elements.settings import OUTPUTS, OfSample
 from zfrepro.keys import key, section
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class Small:
 
 @dataclass
 class Settings(OfSample):
-    layers: list[str] = key("compared under the transformations", **LAYERS)
+    layers: list[str] = key("compared under the transformations", **OUTPUTS)
     translation: list[int] = key("downwards: first, last, step", least=-224, most=224, length=3)
     scale: list[float] = key("first, last, step", above=0, most=10, length=3)
     rotation: list[int] = key(

@@ -192,6 +192,34 @@ def mean_shift(table: pd.DataFrame, layer: str, kind: str, most: float) -> pd.Se
     return rows.groupby("image")["relative"].mean()
 
 
+def symmetry(picture: Tensor) -> float:
+    """How like itself a picture (c, c, C) is when turned by 90, 180 and 270 degrees.
+
+    The mean correlation of the pixels, within the largest circle; NaN where they are constant.
+    """
+    along = torch.arange(picture.shape[0], device=picture.device) + 0.5 - picture.shape[0] / 2
+    circle = along[:, None] ** 2 + along**2 <= (picture.shape[0] / 2) ** 2
+    turned = torch.stack([picture.rot90(quarter)[circle].flatten() for quarter in range(4)])
+    return float(turned.double().corrcoef()[0, 1:].mean())
+
+
+def recovery(table: pd.DataFrame, layer: str) -> pd.Series[float]:
+    """Of each image how much nearer to it its quarter turns are than turns halfway between them.
+
+    In relative distance; halfway is within 15 degrees of the middle.
+
+    Args:
+        table: of `curves`, with a column `image`.
+    """
+    rows = table[(table["layer"] == layer) & (table["kind"] == "rotation")]
+    past = rows["amount"] % 90
+    quarter = rows[(past == 0) & (rows["amount"] % 360 != 0)]
+    halfway = rows[(past >= 30) & (past <= 60)]
+    by_image = (each.groupby("image")["relative"].mean() for each in (halfway, quarter))
+    between, at = by_image
+    return between - at
+
+
 def examples(
     images: npt.NDArray[np.uint8], mean: Tensor, crop: int, wanted: Sequence[Transformation]
 ) -> dict[str, list[list[npt.NDArray[np.float32]]]]:

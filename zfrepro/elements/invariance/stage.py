@@ -2,10 +2,12 @@
 
 Draws figure5.{png,pdf}, with the distances as they are, and means.{png,pdf}. Tables: curves, of
 each image, also divided by the norm of the features; means of those over the images, by network;
-shifts, the mean of each curve, also of the networks as they were before their training.
+shifts, the mean of each curve, also of the networks as they were before their training; turns, how
+much nearer quarter turns are than turns between them, and how like itself the image is then.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -20,7 +22,7 @@ from zfrepro.elements.invariance.measure import KINDS, PAPER_CROP, Transformatio
 from zfrepro.elements.measures import over_images
 from zfrepro.inference.inputs import class_name
 from zfrepro.interp.chain import Chain
-from zfrepro.outcome import Found, Outcome, flat
+from zfrepro.outcome import Control, Found, Measure, Outcome, UntestedError, flat
 from zfrepro.training.trained import Trained
 
 SHOWN = 5  # as in the paper
@@ -47,12 +49,14 @@ def run(context: Context) -> Outcome:
         shift_table(each, network.crop, context.settings).assign(trained=trained)
         for each, trained in ((table, True), (before, False))
     ])  # fmt: skip
+    turns = turn_table(context, table, network.crop)
     found: dict[str, Found] = {"images": len(numbers)}
     found |= measures(shifts, context.settings)
+    found["rotation/symmetric"] = of_symmetric(turns)
     curves_of_images = own.assign(path=split.paths_of(own["image"]))
     return Outcome(
         found,
-        {"curves": curves_of_images, "means": means, "shifts": shifts},
+        {"curves": curves_of_images, "means": means, "shifts": shifts, "turns": turns},
         report(found, means, network.crop, context.settings),
     )
 
@@ -134,6 +138,35 @@ def measures(shifts: pd.DataFrame, settings: Config) -> dict[str, Found]:
     }
 
 
+def turn_table(context: Context, table: pd.DataFrame, crop: int) -> pd.DataFrame:
+    """A row a network and image: `recovery` of the last layer, and the image's `symmetry`."""
+    *_, last = context.settings["layers"]
+    numbers = table["image"].unique()
+    crops = torch.from_numpy(context.split.read(numbers, crop=crop)).double()
+    like = dict(zip(numbers.tolist(), map(measure.symmetry, crops), strict=True))
+    parts = [
+        measure.recovery(rows, last).rename("recovery").reset_index().assign(network=network)
+        for network, rows in table.groupby("network", sort=False)
+    ]
+    turns = pd.concat(parts, ignore_index=True)
+    return turns.assign(symmetry=turns["image"].map(like))[[*IMAGES, "symmetry", "recovery"]]
+
+
+def of_symmetric(turns: pd.DataFrame) -> Measure | UntestedError:
+    """How much nearer quarter turns are, over the third of the images most like themselves turned.
+
+    The control is the third least like themselves.
+    """
+    ranks = turns["symmetry"].rank(pct=True)  # all networks see the same images
+    if turns["recovery"].isna().any() or turns["image"].nunique() < 6:
+        return UntestedError("no rotations by 90 degrees and halfway between, or too few images")
+    most, least = turns[ranks > 2 / 3], turns[ranks <= 1 / 3]
+    ours, theirs = (over_images(each.set_index(IMAGES)["recovery"]) for each in (most, least))
+    (found, *_), (alone, *_) = ([part.interval for part in each.parts] for each in (ours, theirs))
+    control = Control("the third least like themselves", alone, stats.difference_of(found, alone))
+    return replace(ours, control=control)
+
+
 def _by_layer(shifts: pd.DataFrame, kind: str, measured: str) -> pd.DataFrame:
     rows = shifts[shifts["kind"] == kind]
     return rows.pivot_table(index=IMAGES, columns="layer", values=measured, dropna=False)
@@ -169,6 +202,17 @@ def report(found: Mapping[str, Found], means: pd.DataFrame, crop: int, settings:
         f"{small['translation'] * crop / PAPER_CROP:g} pixels of {crop}; scale up to "
         f"{1 + small['scale']:g}), 95 % intervals over {found['images']} images:\n"
         f"\n{''.join(lines)}\n{''.join(differences)}\n{largest(means, settings['layers'])}"
+        f"\n{turned(numbers, last)}"
+    )
+
+
+def turned(numbers: Mapping[str, stats.Interval], layer: str) -> str:
+    if "rotation/symmetric" not in numbers:
+        return ""
+    return (
+        f"{layer} is nearer by {numbers['rotation/symmetric']} at quarter turns than halfway "
+        "between them, in the third of the images that are most like themselves when turned by 90 "
+        f"degrees; in the third least like themselves by {numbers['rotation/symmetric/control']}.\n"
     )
 
 
