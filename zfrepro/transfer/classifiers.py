@@ -63,9 +63,8 @@ class Linear:
     bias: Tensor
 
     def scores(self, features: Rows) -> Floats:
-        """(n, classes) of features (n, d)."""
-        found = features.to(self.weights.device).times(self.weights) + self.bias
-        scores: Floats = found.cpu().numpy()
+        """(n, classes) of features (n, d), which are where the weights are."""
+        scores: Floats = (features.times(self.weights) + self.bias).cpu().numpy()
         return scores
 
     def part(self, first: int, last: int) -> "Linear":

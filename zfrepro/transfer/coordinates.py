@@ -46,7 +46,7 @@ class Coordinates(Protocol):
     def train(self) -> Rows: ...
 
     def scores(self, model: Linear) -> Floats:
-        """(m, classes) of the images to test."""
+        """(m, classes) of the images to test, by a model that is where `train` is."""
 
 
 def coordinates(
@@ -127,10 +127,9 @@ class Projected:
         return cls(gram, square, path, (train, test), step)
 
     def scores(self, model: Linear) -> Floats:
-        device = self.train.device
-        shares = solved(self.train, model.weights.to(device)).div_(self.square)
-        found = model.bias.to(device).repeat(len(self.images[1]), 1)
-        for x, y in _blocks(self.path, *self.images, self.step, device):
+        shares = solved(self.train, model.weights).div_(self.square)
+        found = model.bias.repeat(len(self.images[1]), 1)
+        for x, y in _blocks(self.path, *self.images, self.step, self.train.device):
             found.addmm_(y, x.T @ shares)
         scores: Floats = found.cpu().numpy()
         return scores

@@ -45,9 +45,6 @@ class Rows:
     def device(self) -> torch.device:
         return self.blocks[-1].device
 
-    def to(self, device: torch.device | str) -> Rows:
-        return Rows([block.to(device) for block in self.blocks])
-
     def zeros(self, *shape: int) -> Tensor:
         """Of this type and on this device."""
         return self.blocks[-1].new_zeros(shape)

@@ -5,19 +5,21 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from torch import Tensor
 
-from tests.fake_device.accelerator import OnDevice, accelerator, no_accelerator
+from tests.fake_device.accelerator import CUDA, OnDevice, accelerator, no_accelerator
 from tests.transfer import target_sets
 from zfrepro import config
 from zfrepro.elements.transfer import folds, probe
 from zfrepro.elements.transfer import stage as transfer
 from zfrepro.training.trained import Trained
 from zfrepro.transfer import classifiers, scratch
-from zfrepro.transfer.classifiers import Loss
+from zfrepro.transfer.classifiers import Linear, Loss
+from zfrepro.transfer.coordinates import coordinates
 
 CFG = config.compose_experiment("tab3_zfnet", ["profile=smoke", "model.width=0.125"])
 CFG["trainer"] |= {"accelerator": "gpu", "together": "none"}
@@ -104,6 +106,17 @@ def test_a_stage_that_mixes_devices_fails(
     monkeypatch.setattr(module, function, changed, raising=False)
     with accelerator(), pytest.raises(RuntimeError, match=r"on the CPU|not supported for tensor"):
         stage(name, "mixed")
+
+
+@pytest.mark.parametrize("numbers", [7, 300])  # fewer, and more, than images to train on
+def test_coordinates_are_where_they_are_wanted(numbers: int, tmp_path: Path) -> None:
+    features = np.random.default_rng(0).random((50, numbers), dtype=np.float32)
+    np.save(tmp_path / "features.npy", features)
+    with accelerator():
+        found = coordinates(tmp_path / "features.npy", np.arange(25), np.arange(25, 50), CUDA)
+        assert found.train.device == CUDA
+        model = Linear(found.train.zeros(min(numbers, 25), 3), found.train.zeros(3))
+        assert found.scores(model).tolist() == 25 * [[0, 0, 0]]
 
 
 @pytest.mark.parametrize("name", ["probe", "transfer/caltech101"])
