@@ -60,7 +60,7 @@ def test_each_block_is_probed_as_table_7_probes_layers(
     expected = [
         accuracy(
             here / "features.npy", protocol.draw(labels, 4, 50, k, 0), labels, "svm",
-            [0.1, 1, 10, 100],
+            [0.1, 1, 10, 100], torch.device("cpu"),
         )[0]
         for k in range(3)
     ]  # fmt: skip

@@ -11,6 +11,7 @@ from torch import nn
 
 from zfrepro.elements.features import measure as features
 from zfrepro.elements.features import plot as drawing
+from zfrepro.elements.features.measure import Panel
 from zfrepro.interp.deconv import Deconvnet, Projections
 from zfrepro.interp.graph_deconv import GraphDeconvnet
 from zfrepro.interp.top_activations import strongest, to_table
@@ -68,6 +69,37 @@ def test_a_graph_is_gone_back_along_for_few_images_at_a_time(
     found = features.project_rows(graph, "1", strongest_, table["image"].to_numpy(), IMAGES)
     for mine, theirs in zip(vars(found).values(), vars(expected).values(), strict=True):
         torch.testing.assert_close(mine, theirs)
+
+
+def panel_of(energy_at: list[tuple[int, int]], known: slice = slice(0, 40)) -> Panel:
+    """Windows of 40 pixels, each with a bright square of 4 with its corner there."""
+    projections = np.zeros((len(energy_at), 40, 40, 3), np.float32)
+    patches = np.full_like(projections, np.nan)
+    patches[:, known, known] = 0.5
+    for window, (row, column) in zip(projections, energy_at, strict=True):
+        window[row : row + 4, column : column + 4] = 1
+    count = len(energy_at)
+    return Panel("conv5", 0, projections, patches, np.ones(count, np.float32), np.arange(count))
+
+
+def test_a_panel_is_cut_to_where_its_energy_is() -> None:
+    places = [(18, 18), (30, 5), (2, 33)]
+    found = features.focused(panel_of(places))
+    assert found.projections.shape == found.patches.shape == (3, 4, 4, 3)
+    assert (found.projections == 1).all()
+    whole = features.focused(panel_of([(0, 0), (36, 36)]), share=1.0)
+    assert whole.projections.shape[1] == 4
+    nothing = panel_of(places)
+    nothing.projections[:] = 0
+    assert features.focused(nothing) is nothing
+
+
+def test_a_cut_stays_within_the_image_where_there_is_room() -> None:
+    panel = panel_of([(20, 20), (20, 0)], known=slice(0, 24))
+    panel.projections[1, 0, 0:10] = 1  # it asks for a larger square than the first one does
+    found = features.focused(panel)
+    assert 4 < found.projections.shape[1] < 24
+    assert not np.isnan(found.patches).any()
 
 
 def test_windows_over_the_edge_are_marked() -> None:

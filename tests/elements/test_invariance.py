@@ -5,6 +5,7 @@ from math import cos, floor, radians, sin
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pytest
 import torch
 
@@ -164,3 +165,23 @@ def test_what_is_wrong_is_said() -> None:
             transformations(45, translation=[0, 0, 1], scale=[1, 1, 1], rotation=values)
     with pytest.raises(ValueError, match=r"rotation is .* step above 0"):
         transformations(224, **{**steps, "rotation": [0, 350, 0]})
+
+
+def test_what_is_symmetric_is_like_itself_turned() -> None:
+    wheel = torch.rand(21, 21, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    wheel = sum(wheel.rot90(quarter) for quarter in range(4))
+    assert invariance.symmetry(wheel) == pytest.approx(1)
+    ramp = torch.arange(20.0).expand(20, 20)[..., None]  # 180 degrees: the reverse
+    assert invariance.symmetry(ramp) == pytest.approx(-1 / 3, abs=1e-6)
+    corners = wheel.clone()
+    corners[:3, :3] = 9  # beyond the circle
+    assert invariance.symmetry(corners) == pytest.approx(1)
+
+
+def test_recovery_is_halfway_minus_quarter_turns() -> None:
+    amounts = np.arange(0, 360, 10)
+    near = np.where(amounts % 90 == 0, 0.25, 1.0)
+    turned = {"kind": "rotation", "layer": "fc7", "image": 3, "amount": amounts, "relative": near}
+    moved = {"kind": "scale", "layer": "fc7", "image": 3, "amount": [45.0], "relative": 7.0}
+    table = pd.concat([pd.DataFrame(turned), pd.DataFrame(moved)])
+    assert invariance.recovery(table, "fc7").to_dict() == {3: 0.75}

@@ -71,6 +71,17 @@ def test_what_is_negative_on_the_way_is_rectified() -> None:
     assert found[0].tolist() == [[0, 0, 0, 0], [0, 10, 0, 0], [0, 0, 0, 0], [20, 0, 0, 5]]
 
 
+def test_the_share_that_a_relu_cuts_is_counted() -> None:
+    """Of what comes down for the 10 above, 10, -10, 20 and 5, one of four is negative."""
+    net = net_of(
+        filtered([[1.0]]), nn.ReLU(), nn.MaxPool2d(2, 2),
+        filtered([[1.0, -1], [2, 0.5]]), nn.ReLU(), filtered([[1.0]]), nn.ReLU(),
+    )  # fmt: skip
+    deconvnet = Deconvnet(net)
+    seen = deconvnet.see(PIXELS, "conv3")
+    assert deconvnet.cut(seen, only(seen, 0, 0, 0, 0)) == {"relu1": 0.25, "relu2": 0.0}
+
+
 def test_overlapping_pools_add_at_a_shared_switch() -> None:
     """All four windows of 3x3 have their maximum at the 9; 9 * (1 + 2 + 3 + 4) = 90."""
     image = PIXELS.clone()

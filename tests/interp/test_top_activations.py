@@ -39,7 +39,7 @@ def pixels(numbers: Any) -> Tensor:
     return images[torch.from_numpy(np.asarray(numbers)) % 75]
 
 
-def brute_force() -> pd.DataFrame:
+def brute_force(*, by: str = "peak") -> pd.DataFrame:
     """Every peak of every image, sorted; one image at a time, as every batch gives the same."""
     chain, lines = Chain(net()), []
     for layer in LAYERS:
@@ -48,9 +48,10 @@ def brute_force() -> pd.DataFrame:
         for number in range(values.shape[1]):
             maps = values[:, number].flatten(1)
             peaks, places = maps.amax(1).tolist(), maps.argmax(1).tolist()
-            order = sorted(range(IMAGES), key=lambda i: (-peaks[i], i))
+            strength = peaks if by == "peak" else maps.sum(1).tolist()
+            order = sorted(range(IMAGES), key=lambda i: (-strength[i], i))
             for rank, image in enumerate(order[:9], start=1):
-                if (value := peaks[image]) > 0:
+                if (value := strength[image]) > 0:
                     place = divmod(places[image], values.shape[3])
                     lines.append((layer, number, rank, image, *place, value))
     return pd.DataFrame(lines, columns=COLUMNS)
@@ -76,6 +77,14 @@ def test_one_pass_finds_what_sorting_finds(batch: int, expected: pd.DataFrame) -
     assert 3 not in set(conv2["map"])  # a dead map has no strongest image
     ties = conv2[conv2["map"] == 0]["image"].to_numpy()
     assert (ties[1::2][:4] == ties[0::2][:4] + 75).all()  # the first of equal ones comes first
+
+
+def test_the_strongest_may_be_those_of_the_largest_sum(expected: pd.DataFrame) -> None:
+    summed = to_table(
+        strongest(Chain(net()), LAYERS, [(np.arange(150), pixels(range(150)))], "sum")
+    )
+    assert_same(summed, brute_force(by="sum"))
+    assert (summed["image"] != expected["image"]).any()
 
 
 def test_parts_are_done_once_and_merge_to_the_same(tmp_path: Path, expected: pd.DataFrame) -> None:

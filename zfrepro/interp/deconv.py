@@ -164,7 +164,8 @@ class Deconvnet:
 
         for start in range(0, len(picks), batch):
             self._down(seen, picks[start : start + batch], count)
-        relus = [step.name for step in self.chain.steps if given[step.name]]
+        below = self.chain.steps[: len(seen.shapes) - 1]  # the last step is the layer's own ReLU
+        relus = [step.name for step in below if given[step.name]]
         return {name: negative[name] / given[name] for name in relus}
 
     def _down(self, seen: Seen, picks: Picks, rectify: Rectify | None = None) -> Projections:
