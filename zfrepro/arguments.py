@@ -103,6 +103,11 @@ def natural(text: str) -> int:
     return int(text)
 
 
+def is_factory(name: str) -> bool:
+    """Whether a word of a command line is package.module:factory, and no file or model=NAME."""
+    return ":" in name and "=" not in name and not Path(name).exists()
+
+
 def network(words: Sequence[str], weights: str | None) -> "Network":
     """The network that a command line names; warns where it has learned nothing.
 
@@ -111,7 +116,7 @@ def network(words: Sequence[str], weights: str | None) -> "Network":
     """
     from zfrepro import library  # noqa: PLC0415  seconds
 
-    if words and networks.is_factory(words[0]):
+    if words and is_factory(words[0]):
         return library.load(words, weights=weights)
     if weights:
         raise ValueError(f"--weights {weights} goes with a network package.module:factory")

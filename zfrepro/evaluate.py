@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from zfrepro import arguments, config, files, outputs, processes
-from zfrepro.networks import PREPARED, images_of, is_factory, weights_of
+from zfrepro.arguments import is_factory
+from zfrepro.networks import PREPARED, images_of, weights_of
 
 if TYPE_CHECKING:  # torch takes seconds to import, and `--help` needs none of it
     from zfrepro.data.store import PreparedSet, Split

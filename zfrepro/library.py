@@ -29,7 +29,7 @@ from PIL import Image as PilImage
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from zfrepro import networks
+from zfrepro import arguments, networks
 from zfrepro.data import picture
 from zfrepro.elements.features.measure import windows_of
 from zfrepro.elements.invariance import measure as invariance
@@ -322,7 +322,7 @@ def load(name: str | Path | Sequence[str], *, weights: str | None = None) -> Net
     Layer(name='conv5', maps=64, height=6, width=6, field=139, stride=16)
     """
     words = [str(name)] if isinstance(name, str | Path) else list(name)
-    if networks.is_factory(words[0]):
+    if arguments.is_factory(words[0]):
         return _made(words[0], weights)
     path = networks.weights_of(words)
     if path.parent.name != SNAPSHOTS:

@@ -56,11 +56,6 @@ def weights_of(network: Sequence[str]) -> Path:
     raise FileNotFoundError(_unknown(name))
 
 
-def is_factory(name: str) -> bool:
-    """Whether a word of a command line is package.module:factory, and no file or model=NAME."""
-    return ":" in name and "=" not in name and not Path(name).exists()
-
-
 def shipped() -> list[str]:
     """Names of the networks that come with the project, trained on rendered images."""
     return sorted(path.parent.name for path in SHIPPED.glob(f"*/{WEIGHTS}"))

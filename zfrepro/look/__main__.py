@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--no-browser", action="store_true", help="print the address alone")
     args = parser.parse_args()
     names = [*args.model, *_networks(args.network)]
-    made = [name for name in names if networks.is_factory(name)]
+    made = [name for name in names if arguments.is_factory(name)]
     if args.weights and len(made) != 1:
         sys.exit(
             f"error: --weights {args.weights} goes with one network package.module:factory, and "
