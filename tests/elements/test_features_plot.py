@@ -96,7 +96,7 @@ def test_a_panel_is_cut_to_where_its_energy_is() -> None:
 
 def test_a_cut_stays_within_the_image_where_there_is_room() -> None:
     panel = panel_of([(20, 20), (20, 0)], known=slice(0, 24))
-    panel.projections[1, 0, 0:10] = 1  # it asks for a larger square than the first one does
+    panel.projections[1, 20, 0:10] = 1  # it asks for a larger square than the first one does
     found = features.focused(panel)
     assert 4 < found.projections.shape[1] < 24
     assert not np.isnan(found.patches).any()
