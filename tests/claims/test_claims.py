@@ -516,7 +516,8 @@ def test_the_forest_plot_has_the_papers_side_on_the_right(borne_out: Path, tmp_p
 def entry(side: str, effect: float, low: float, high: float, **more: object) -> dict[str, object]:
     return {
         "side": side, "margin": 0.0, "ratio": False, "effect": effect, "low": low, "high": high,
-        "verdict": "inconclusive", "unit": "points", "count": 10, "resampled": "networks", **more,
+        "verdict": "inconclusive", "unit": "points", "count": 10, "resampled": "networks",
+        "stage": "evaluate", "element": "table3", **more,
     }  # fmt: skip
 
 
@@ -528,6 +529,23 @@ def test_what_would_decide_a_claim_is_counted_from_the_nearer_margin() -> None:
     # 0.8 is the margin: log(0.75 / 0.8) away, with a half width of log(1.25)
     needed = 10 * (np.log(1.25) / np.log(0.75 / 0.8)) ** 2
     assert f"about {np.ceil(needed):.0f} networks" in claims_text.power(little)
+
+
+@pytest.mark.parametrize(
+    ("resampled", "stage", "where"),
+    [
+        (
+            "images",
+            "occlusion",
+            "`occlusion.images` in conf/analysis.yaml and `dvc repro occlusion`",
+        ),
+        ("folds", "probe", "`folds` of the set in conf/transfer.yaml and `dvc repro probe`"),
+        ("networks", "evaluate", "`python -m zfrepro.train +experiment=NAME seed=N`"),
+    ],
+)
+def test_an_open_claim_says_how_to_decide_it(resampled: str, stage: str, where: str) -> None:
+    more = {"resampled": resampled, "stage": stage, "element": "figure7"}
+    assert where in claims_text.power(entry("above", 1, -1, 3, **more))
     at = forest.positions({**little, "paper_effect": 1.05})
     assert at["low"] == -1 < at["effect"] < 0 < at["high"] < at["paper_effect"]
 
