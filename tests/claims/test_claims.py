@@ -529,6 +529,8 @@ def test_what_would_decide_a_claim_is_counted_from_the_nearer_margin() -> None:
     # 0.8 is the margin: log(0.75 / 0.8) away, with a half width of log(1.25)
     needed = 10 * (np.log(1.25) / np.log(0.75 / 0.8)) ** 2
     assert f"about {np.ceil(needed):.0f} networks" in claims_text.power(little)
+    at = forest.positions({**little, "paper_effect": 1.05})
+    assert at["low"] == -1 < at["effect"] < 0 < at["high"] < at["paper_effect"]
 
 
 @pytest.mark.parametrize(
@@ -546,8 +548,6 @@ def test_what_would_decide_a_claim_is_counted_from_the_nearer_margin() -> None:
 def test_an_open_claim_says_how_to_decide_it(resampled: str, stage: str, where: str) -> None:
     more = {"resampled": resampled, "stage": stage, "element": "figure7"}
     assert where in claims_text.power(entry("above", 1, -1, 3, **more))
-    at = forest.positions({**little, "paper_effect": 1.05})
-    assert at["low"] == -1 < at["effect"] < 0 < at["high"] < at["paper_effect"]
 
 
 def test_nothing_more_would_decide_what_is_not_open_for_want_of_it() -> None:
