@@ -141,7 +141,7 @@ def test_a_missing_file_is_named(results: Path, missing: str, untested: str) -> 
 
 def spoil(path: Path, column: str, value: float) -> None:
     table = pd.read_csv(path)
-    table.loc[13, column] = value  # of Caltech-256, 15 images per class
+    table.loc[18, column] = value  # of Caltech-256, 15 images per class, pretrained
     table.to_csv(path, index=False)
 
 

@@ -16,6 +16,7 @@ from zfrepro.config import Config
 from zfrepro.elements.context import Context, Ints
 from zfrepro.elements.features import measure, plot
 from zfrepro.elements.features.measure import Panel
+from zfrepro.inference.untrained import untrained
 from zfrepro.interp.chain import ChainError
 from zfrepro.interp.deconv import Deconvnet
 from zfrepro.outcome import Control, Found, Measure, Outcome, UntestedError, only
@@ -38,9 +39,9 @@ def run(context: Context) -> Outcome:
     with files.atomic_path(context.results.folder / "features" / f"{name}.parquet") as path:
         paths = context.split.paths_of(table["image"].to_numpy())
         table.assign(path=paths).to_parquet(path, index=False)
-    untrained = context.untrained(network)
-    blank = Deconvnet(untrained.net)
-    before = context.top_activations(name, untrained, blank, list(settings["maps"]), epoch=0, by=by)
+    beginning = untrained(network)
+    blank = Deconvnet(beginning.net)
+    before = context.top_activations(name, beginning, blank, list(settings["maps"]), epoch=0, by=by)
     read, show = context.reader(network), context.pictures(network)
     rows, cuts = [], []
     for layer, count in settings["maps"].items():
