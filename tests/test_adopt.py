@@ -36,7 +36,8 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
         subprocess.run([*GIT, *words], cwd=project.root, check=True)
     for module, *args in (
-        ["pipelines.resolve"], ["pipelines.prepare", "source"], ["zfrepro.train", f"+experiment={NAME}"]
+        ["pipelines.resolve"], ["pipelines.prepare", "source"],
+        ["zfrepro.train", f"+experiment={NAME}"],
     ):  # fmt: skip
         done = project.run(module, *args)
         assert done.returncode == 0, done.stderr
