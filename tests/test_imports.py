@@ -40,6 +40,7 @@ FLOORS = [
     ["zfrepro.claims", "zfrepro.report", "zfrepro.tracking", "zfrepro.serving"],
     [
         "zfrepro.runs",
+        "zfrepro.adopt",
         "zfrepro.networks",
         "zfrepro.library",
         "zfrepro.evaluate",

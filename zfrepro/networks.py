@@ -87,7 +87,7 @@ def shown(network: Sequence[str] = ()) -> Path:
 def trained() -> list[str]:
     """Names of the experiments that have been trained: those in results/ and in .checkpoints/."""
     names = {folder.name for folder in RUNS.glob("*") if (folder / WEIGHTS).is_file()}
-    return sorted(names | {recipe["experiment"] for recipe, _ in _made()})
+    return sorted(names | {recipe["experiment"] for recipe, _ in finished()})
 
 
 def run_of(experiment: str) -> Path | None:
@@ -99,7 +99,7 @@ def run_of(experiment: str) -> Path | None:
     if (RUNS / experiment / WEIGHTS).is_file():
         return RUNS / experiment
     profile = config.load(config.PARAMS).get("profile")
-    made = [(recipe, folder) for recipe, folder in _made() if recipe["experiment"] == experiment]
+    made = [(recipe, folder) for recipe, folder in finished() if recipe["experiment"] == experiment]
     made.sort(key=lambda each: (each[0]["profile"] == profile, each[0]["finished"]))
     return made[-1][1] if made else None
 
@@ -133,7 +133,7 @@ def newest(pattern: str) -> list[Path]:
     return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
 
 
-def _made() -> Iterator[tuple[Config, Path]]:
+def finished() -> Iterator[tuple[Config, Path]]:
     """The finished runs in .checkpoints/: what each wrote about itself, and its folder."""
     for run in config.CHECKPOINTS.glob("*/run"):
         recipe = _recipe(run)

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and `--help` needs none of i
 EXCLUDED = config.ROOT / "results" / "overlap" / "excluded.parquet"
 DATA = ("fingerprint", "digest", "source", "splits", "classes")
 DECIDES = ("seed", "crop", "model", "training")  # with the data; `trainer` only says where it runs
+CODE = ["zfrepro.training.fit"]  # and all that it imports
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Run:
     prepared: "PreparedSet"
     fingerprint: str
     start: Path | None = None  # the weights that it starts from; None: random ones
+    parts: Config = field(default_factory=dict)  # all that decides it but the code
 
     @property
     def work(self) -> Path:
@@ -72,7 +74,7 @@ def plan(cfg: Config, images: "Images | None" = None) -> Run:
     from zfrepro.training.precision import choose_precision
 
     prepared = (images or standing)(cfg)
-    parts = {key: cfg[key] for key in DECIDES} | {"data": prepared.manifest["digest"]}
+    parts: Config = {key: cfg[key] for key in DECIDES} | {"data": prepared.manifest["digest"]}
     precision = choose_precision(cfg["training"]["precision"], cfg["trainer"]["accelerator"])
     parts["training"] = {**cfg["training"], "precision": precision}  # as chosen, not as wished
     # the images and not `exclude_overlap`: without a shared image, it is the same training
@@ -84,7 +86,7 @@ def plan(cfg: Config, images: "Images | None" = None) -> Run:
         with start.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         parts["training"] = {**parts["training"], "start": digest}
-    return Run(cfg, prepared, fingerprint(parts, ["zfrepro.training.fit"]), start)
+    return Run(cfg, prepared, fingerprint(parts, CODE), start, parts)
 
 
 def starting_from(network: str | None) -> Path | None:

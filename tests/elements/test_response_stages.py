@@ -16,7 +16,8 @@ from pipelines import element
 from tests.project import Project
 from zfrepro import config
 from zfrepro.data.store import PreparedSet, seal
-from zfrepro.elements.evolution import stage as evolution
+from zfrepro.elements import context
+from zfrepro.interp import top_activations
 from zfrepro.models.convnet import build
 from zfrepro.outcome import flat
 from zfrepro.results import Results
@@ -123,6 +124,54 @@ def test_figure_4_shared_out_to_gpus_is_the_same(
     table = results / "figures" / "figure4" / "convergence.csv"
     expected = table.read_text()
     assert set(pd.read_csv(table)["step"]) == {10, 20}
+    shared = share_out(results, monkeypatch)
+    run(results, "evolution", **settings)
+    assert shared == ["one", "two", "one"]
+    assert table.read_text() == expected
+
+
+OF_KINDS = {
+    "unclipped": ["two"], "alexnet": NETWORKS, "zfnet": NETWORKS, "stride2": ["one"],
+    "kernel7": ["two"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "networks"),
+    [
+        (
+            "features",
+            {"maps": {"conv1": 2, "conv2": 2}, "strongest_by": "peak"},
+            ["one", "one", "one"],
+        ),
+        ("architecture", OF_KINDS, ["two", "one", "two"]),
+        ("occlusion", {"shown": 2}, ["one", "one", "one"]),
+    ],
+)
+def test_a_figure_shared_out_to_gpus_is_the_same(
+    name: str, settings: Any, networks: list[str], results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three GPUs collect all that the figure needs: this process finds it."""
+    run(results, name, **settings)
+    expected = {path: path.read_bytes() for path in written(results)}
+    assert expected
+    shared = share_out(results, monkeypatch)
+    run(results, name, **settings)
+    assert shared == networks
+    assert {path: path.read_bytes() for path in written(results)} == expected
+
+
+def written(results: Path) -> list[Path]:
+    """The tables and numbers of the stages."""
+    found = [*results.glob("figures/*/*.csv"), *results.glob("figures/*/measures.json")]
+    return sorted([*found, *results.glob("features/*.parquet")])
+
+
+def share_out(results: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Forgets what has been collected, and has the networks collected anew by three GPUs.
+
+    Returns them as they are shared out. What has not been collected then never is.
+    """
     shutil.rmtree(config.CHECKPOINTS)
     for name in NETWORKS:
         path = results / "runs" / name / "config.yaml"
@@ -130,17 +179,16 @@ def test_figure_4_shared_out_to_gpus_is_the_same(
         made["trainer"] = {"accelerator": "auto", "together": "gpus"}
         path.write_text(config.to_yaml(made))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
-    shared: list[list[str]] = []
+    shared: list[str] = []
 
     @contextmanager
     def shared_map(workers: int, gpus: list[str]) -> Iterator[Any]:
         assert (workers, gpus) == (3, ["0", "1", "2"])
-        yield lambda task, names: shared.append(names) or map(task, names)
+        yield lambda task, names: [shared.append(name) or task(name) for name in names]
+        monkeypatch.setattr(top_activations, "_part", None)
 
-    monkeypatch.setattr(evolution, "shared_map", shared_map)
-    run(results, "evolution", **settings)
-    assert shared == [["one", "two", "one"]]
-    assert table.read_text() == expected
+    monkeypatch.setattr(context, "shared_map", shared_map)
+    return shared
 
 
 def test_figure_7(results: Path) -> None:

@@ -40,6 +40,13 @@ def test_the_command_composes_the_run() -> None:
     )
 
 
+def test_a_run_that_other_code_trained_is_tagged() -> None:
+    recipe = {"git_revision": "abc"}
+    assert "adopted_from" not in description.tags(run_config(KEYS), recipe)
+    tags = description.tags(run_config(KEYS), recipe | {"adopted_from": {"fingerprint": "old"}})
+    assert tags["adopted_from"] == "old"
+
+
 def test_learning_curves_have_the_papers_errors_as_dashed_lines() -> None:
     figure = curves.learning_curves(run_config(KEYS), epochs())
     top1, top5, loss = figure.axes

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +27,12 @@ from zfrepro.render import style
 from zfrepro.results import Results
 from zfrepro.sharing import gpus
 from zfrepro.training.trained import AT_CHANCE, Trained, centred, load
+from zfrepro.workers import shared_map
 
 Ints = npt.NDArray[np.int64]
 Read = Callable[[Ints], Tensor]
 Show = Callable[[Ints], npt.NDArray[np.float32]]
+Collect = Callable[["Context", str], None]
 Boxes = dict[int, Box | None]  # of each image the part of its object that a crop shows
 
 
@@ -62,12 +65,21 @@ class Context:
         """The network that is shown, and the others that give the spread."""
         return [self.settings["network"], *self.settings["others"]]
 
-    @property
-    def gpus(self) -> list[str]:
-        """Those that the study shares its networks out to; none where there is one device."""
-        run = self.results.folder / "runs" / self.networks[0]
-        found = gpus(config.load(run / "config.yaml")["trainer"])
-        return found if len(found) > 1 else []
+    def share_out(self, collect: Collect, networks: Sequence[str]) -> None:
+        """Has all GPUs collect the networks' strongest activations, where there are several.
+
+        To be called first: what `collect` asks `top_activations` for is kept, and found again by
+        this process. Of GPUs with the same network each takes the parts that no other has.
+
+        Args:
+            collect: a function of a module, which is called in other processes.
+        """
+        run = self.results.folder / "runs" / networks[0]
+        devices = gpus(config.load(run / "config.yaml")["trainer"])
+        if len(devices) > 1:
+            wanted = islice(cycle(networks), max(len(devices), len(networks)))
+            with shared_map(len(devices), devices) as each_of:
+                list(each_of(partial(collect, self), wanted))
 
     def trained(self, network: str) -> Trained:
         """The network that an experiment has trained, on the kind of device it was trained on.

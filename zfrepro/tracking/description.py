@@ -69,6 +69,7 @@ def tags(config: Config, recipe: Config | None = None) -> dict[str, str]:
         "seed": config["seed"],
         "paper.row": config["paper"]["row"],
         "git_revision": revision,
+        "adopted_from": (recipe or {}).get("adopted_from", {}).get("fingerprint"),
         "dvc_lock": lock_digest(ROOT),
         "mlflow.source.git.commit": revision,
         "mlflow.source.name": command(config),

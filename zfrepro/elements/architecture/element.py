@@ -50,4 +50,5 @@ ELEMENT = Element(
     "the stride is larger than what the filter can tell apart.",
     settings=Settings,
     passes=passes,
+    shared_out=True,
 )

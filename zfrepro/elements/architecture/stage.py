@@ -78,6 +78,8 @@ class Examined:
 
 def run(context: Context) -> Outcome:
     settings = context.settings
+    networks = dict.fromkeys(network for kind in KINDS for network in settings[kind])
+    context.share_out(collect, list(networks))
     found = [
         examine(context, kind, network) for kind in KINDS for network in settings[kind]
     ]  # fmt: skip
@@ -91,6 +93,11 @@ def run(context: Context) -> Outcome:
         {"filters": pd.concat(filter_rows(found)), "measures": table, "spectrum": spectra},
         report(table, settings),
     )
+
+
+def collect(context: Context, network: str) -> None:
+    trained = context.trained(network)
+    context.top_activations(network, trained, Deconvnet(trained.net), [FIRST, SECOND])
 
 
 def examine(context: Context, kind: str, network: str) -> Examined:

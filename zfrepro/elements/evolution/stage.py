@@ -5,7 +5,6 @@ convergence, by epoch, over all the networks; settled, when each layer of each h
 """
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +24,6 @@ from zfrepro.outcome import Found, Measure, Outcome, only
 from zfrepro.render.tables import markdown
 from zfrepro.results import steps_an_epoch
 from zfrepro.training import archive
-from zfrepro.workers import shared_map
 
 ALIKE = 0.8  # correlation from which on two projections count as the same
 SETTLED = "settled at step"  # the first of the measures of when a layer settles
@@ -79,7 +77,7 @@ class History:
 
 def run(context: Context) -> Outcome:
     settings = context.settings
-    share_out(context)
+    context.share_out(collect, context.networks)
     rows: list[dict[str, object]] = []
     for network in context.networks:
         history = History(context, network)
@@ -97,19 +95,6 @@ def run(context: Context) -> Outcome:
         {"convergence": table, "settled": by_network},
         report(summary, settings),
     )
-
-
-def share_out(context: Context) -> None:
-    """Collects the strongest activations on all GPUs at once, where there are several.
-
-    They are kept, and found again by `History`. Of two processes with one network each takes the
-    parts of the images that the other has not.
-    """
-    if devices := context.gpus:
-        count, networks = max(len(devices), len(context.networks)), context.networks
-        wanted = [networks[i % len(networks)] for i in range(count)]
-        with shared_map(len(devices), devices) as each_of:
-            list(each_of(partial(collect, context), wanted))
 
 
 def collect(context: Context, network: str) -> None:

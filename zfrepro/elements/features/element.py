@@ -42,4 +42,5 @@ ELEMENT = Element(
     settings=Settings,
     passes=passes,
     writes=("features",),
+    shared_out=True,
 )

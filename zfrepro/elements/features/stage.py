@@ -21,6 +21,7 @@ from zfrepro.interp.chain import ChainError
 from zfrepro.interp.deconv import Deconvnet
 from zfrepro.outcome import Control, Found, Measure, Outcome, UntestedError, only
 from zfrepro.render import tables
+from zfrepro.training.trained import Trained
 
 UNTRAINED = "the same network before its training"
 
@@ -29,19 +30,12 @@ Floats = npt.NDArray[np.float64]
 
 def run(context: Context) -> Outcome:
     settings, name = context.settings, context.settings["network"]
-    network = context.trained(name)
-    deconvnet = Deconvnet(network.net)
-    unknown = set(settings["maps"]) - set(deconvnet.chain.layers)
-    if unknown:
-        raise ChainError(f"{name} has no layer {', '.join(sorted(unknown))}")
-    by = settings["strongest_by"]
-    table = context.top_activations(name, network, deconvnet, deconvnet.chain.layers, by=by)
+    context.share_out(collect, [name])
+    network, by = context.trained(name), settings["strongest_by"]
+    (deconvnet, table), (blank, before) = strongest(context, network)
     with files.atomic_path(context.results.folder / "features" / f"{name}.parquet") as path:
         paths = context.split.paths_of(table["image"].to_numpy())
         table.assign(path=paths).to_parquet(path, index=False)
-    beginning = untrained(network)
-    blank = Deconvnet(beginning.net)
-    before = context.top_activations(name, beginning, blank, list(settings["maps"]), epoch=0, by=by)
     read, show = context.reader(network), context.pictures(network)
     rows, cuts = [], []
     for layer, count in settings["maps"].items():
@@ -53,8 +47,8 @@ def run(context: Context) -> Outcome:
         control = measure.panels(blank, before, layer, others, read, show)
         rows += [likeness_of(each, trained=True) for each in found]
         rows += [likeness_of(each, trained=False) for each in control]
-        for net, strongest, shown in ((deconvnet, table, maps), (blank, before, others)):
-            shares = measure.cut_by_relus(net, strongest, layer, shown, read)
+        for net, best, shown in ((deconvnet, table, maps), (blank, before, others)):
+            shares = measure.cut_by_relus(net, best, layer, shown, read)
             of = {"layer": layer, "trained": net is deconvnet}
             cuts += [{**of, "relu": relu, "share": share} for relu, share in shares.items()]
     first = deconvnet.chain.layers[0]
@@ -70,6 +64,28 @@ def run(context: Context) -> Outcome:
         {"likeness": likeness, "cut": cut},
         report(settings, cut),
     )
+
+
+def collect(context: Context, network: str) -> None:
+    strongest(context, context.trained(network))
+
+
+def strongest(context: Context, network: Trained) -> list[tuple[Deconvnet, pd.DataFrame]]:
+    """The strongest activations of a network, and of the same before its training.
+
+    Raises:
+        ChainError: it lacks a layer that is to be shown.
+    """
+    name, maps, by = (context.settings[key] for key in ("network", "maps", "strongest_by"))
+    beginning = untrained(network)
+    deconvnet, blank = Deconvnet(network.net), Deconvnet(beginning.net)
+    layers = deconvnet.chain.layers
+    if unknown := set(maps) - set(layers):
+        raise ChainError(f"{name} has no layer {', '.join(sorted(unknown))}")
+    return [
+        (deconvnet, context.top_activations(name, network, deconvnet, layers, by=by)),
+        (blank, context.top_activations(name, beginning, blank, list(maps), epoch=0, by=by)),
+    ]
 
 
 def likeness_of(panel: Panel, *, trained: bool) -> dict[str, object]:

@@ -27,6 +27,7 @@ OTHERS = 3  # images whose projection of the same map stands beside
 
 
 def run(context: Context) -> Outcome:
+    context.share_out(collect, context.networks[:1])
     numbers = context.sample()
     boxes = context.boxes(numbers, context.trained(context.networks[0]).crop)
     table = pd.DataFrame(
@@ -37,6 +38,12 @@ def run(context: Context) -> Outcome:
     found = measures(table)
     text = report(found, table, context.settings)
     return Outcome(found, {"drops": drops, "maps": maps}, text)
+
+
+def collect(context: Context, network: str) -> None:
+    trained = context.trained(network)
+    deconvnet = Deconvnet(trained.net)
+    context.top_activations(network, trained, deconvnet, deconvnet.chain.layers)
 
 
 def scored(context: Context, name: str, boxes: Boxes) -> Iterator[dict[str, object]]:

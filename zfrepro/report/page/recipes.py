@@ -59,6 +59,7 @@ def of_network(results: Results, run: Run) -> Recipe:
         "fingerprint": recipe.get("fingerprint"),
         "seed": recipe.get("seed"),
         "git revision": recipe.get("git_revision"),
+        "adopted": _adopted(recipe.get("adopted_from")),
         "images": recipe.get("data", {}).get("digest"),
         "precision": recipe.get("precision"),
         "versions": ", ".join(f"{k} {v}" for k, v in recipe.get("versions", {}).items()),
@@ -177,6 +178,15 @@ def _filed(results: Results, experiment: str, run: str, stage: str) -> dict[str,
         "in MLflow": f"experiment {experiment}, run {run}",
         f"dvc.lock, stage {stage}": results.locked.get(stage, "the stage is not in dvc.lock"),
     }
+
+
+def _adopted(origin: Mapping[str, Any] | None) -> str:
+    """Of a run that other code trained and `zfrepro.adopt` accepted: which run, what differs."""
+    if not origin:
+        return ""
+    changed = origin["changed"]
+    files = "not known" if changed is None else ", ".join(changed) or "none"
+    return f"trained as run {origin['fingerprint']}, by other code; files changed since: {files}"
 
 
 def _said(facts: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
