@@ -3,7 +3,8 @@
     python -m benchmarks.loading
 
 The store, as `zfrepro.train` reads it (random crops of 224 from 256, uint8), and the same with the
-flips and the mean subtraction that make it the network's input, in this process; against
+flips and the mean subtraction that make it the network's input, in this process; against the same
+crops copied from an array in memory, the limit; and against
 torchvision's `ImageFolder` with two worker processes, which decode photographs of ImageNet's
 usual size (500x375, about 110 KB) with the transforms of torchvision's training reference. They
 take turns, so a busy machine slows all of them alike: read the ratios. All files are in the page
@@ -116,6 +117,24 @@ def store_to_input(prepared: PreparedSet) -> Epoch:
     return epoch
 
 
+def copies(prepared: PreparedSet) -> Epoch:
+    """The limit: the same crops of an array in memory, copied one by one."""
+    split = prepared.split("train")
+    pixels = split.read(np.arange(len(split)))
+    rng = np.random.default_rng(0)
+
+    def epoch() -> Iterator[torch.Tensor]:
+        order = rng.permutation(len(pixels))[: len(pixels) // BATCH * BATCH]
+        for rows in order.reshape(-1, BATCH).tolist():
+            tops, lefts = rng.integers(0, SIZE - CROP + 1, (2, BATCH)).tolist()
+            batch = np.empty((BATCH, CROP, CROP, 3), np.uint8)
+            for out, row, top, left in zip(batch, rows, tops, lefts, strict=True):
+                out[:] = pixels[row, top : top + CROP, left : left + CROP]
+            yield torch.from_numpy(batch)
+
+    return epoch
+
+
 def cold(path: Path, rounds: int) -> dict[str, float]:
     """Random crops from an eighth of an array's images that are not in memory, in batches.
 
@@ -211,6 +230,7 @@ def main() -> None:
         prepared = PreparedSet.open(folder / "prepared")
         epochs = {
             "ImageFolder, 2 workers": image_folder(folder / "photos"),
+            "copies in memory": copies(prepared),
             "store": store(prepared),
             "store, mean subtracted": store_to_input(prepared),
         }
@@ -226,8 +246,9 @@ def report(measured: dict[str, list[float]], circumstances: dict[str, float]) ->
     rates = {name: statistics.median(values) for name, values in measured.items()}
     baseline, *ours = rates
     ratios = {f"{name} / {baseline}": rates[name] / rates[baseline] for name in ours}
+    ratios["store / copies in memory"] = rates["store"] / rates["copies in memory"]
     for name, ratio in ratios.items():
-        print(f"{name}: {ratio:.1f}")
+        print(f"{name}: {ratio:.2f}")
     RESULT.parent.mkdir(exist_ok=True)
     write_json(RESULT, {"images_per_second": rates, **ratios, "rounds": measured, **circumstances})
 

@@ -22,6 +22,7 @@ from zfrepro import config, elements, files
 from zfrepro.claims import judge
 from zfrepro.elements.context import Context
 from zfrepro.elements.errors import measure as errors
+from zfrepro.elements.errors.tables import FIVE
 from zfrepro.elements.tables import of_tables
 from zfrepro.outcome import MEASURES, write_measures
 from zfrepro.render.tables import markdown
@@ -57,7 +58,7 @@ def main() -> None:
 
 def subsets() -> Iterator[tuple[str, str]]:
     """Of both kinds of networks the one that is left out."""
-    for number, zfnet in enumerate(errors.FIVE):
+    for number, zfnet in enumerate(FIVE):
         yield zfnet, errors.ALEXNETS[number % len(errors.ALEXNETS)]
 
 
@@ -84,7 +85,7 @@ def with_others(settings: Mapping[str, Any], without: set[str]) -> dict[str, Any
         if isinstance(value, list) and set(value) & without:
             found[key] = [each for each in value if each not in without]
     if found.get("network") in without:
-        found["network"], *found["others"] = found.get("others") or list(errors.FIVE[1:])
+        found["network"], *found["others"] = found.get("others") or list(FIVE[1:])
     return dict(found)
 
 

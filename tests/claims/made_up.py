@@ -210,7 +210,10 @@ def transfer(root: Path, sign: int) -> None:
         _table(root / "transfer" / name / "folds.csv", [
             {"set": name, "arm": arm, "images_per_class": count, "fold": fold, "accuracy": accuracy}
             for count in counts for fold, noise in enumerate(NOISE)
-            for arm, accuracy in (("pretrained", best + 10 * sign + noise), ("scratch", best))
+            for arm, accuracy in (
+                ("pretrained", best + 10 * sign + noise), ("scratch", best),
+                ("untrained", best + noise / 2),
+            )
         ])  # fmt: skip
     _json(root / "configs" / "sets" / "voc2012.yaml", {"name": "voc2012"})
     mean = 82.2 - 5 * sign
@@ -225,8 +228,9 @@ def transfer(root: Path, sign: int) -> None:
 
 def probe(root: Path, sign: int) -> None:
     _table(root / "probe" / "folds.csv", [
-        {"set": name, "classifier": "svm", "layer": layer, "fold": fold,
-         "accuracy": 50 + (3 * sign + noise) * depth}
+        {"set": name, "arm": arm, "classifier": "svm", "layer": layer, "fold": fold,
+         "accuracy": 50 + (effect + noise * share) * depth}
+        for arm, effect, share in (("pretrained", 3 * sign, 1), ("untrained", 0, 0.5))
         for name in ("caltech101", "caltech256")
         for depth, layer in enumerate(LAYERS) for fold, noise in enumerate(NOISE)
     ])  # fmt: skip

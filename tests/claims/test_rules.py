@@ -52,7 +52,9 @@ def test_a_control_has_to_be_surpassed() -> None:
         assert Rule("above").judge(replace(found, control=control)) == verdict
     control = Control("other", Interval(1, 0, 2), Interval(1, -1, 2))
     against = replace(found, parts=only(Interval(-2, -3, -1)), control=control)
-    assert Rule("above").judge(against) == "opposite"
+    assert Rule("above").judge(against) == "not shown"
+    further = replace(against, control=control._replace(beyond=Interval(-3, -4, -2)))
+    assert Rule("above").judge(further) == "opposite"
 
 
 def case(name: str, low: float, high: float, wider: float = 0.0) -> Part:

@@ -32,7 +32,7 @@ NETWORKS = {"one": "32-true", "two": "bf16-mixed"}  # trained in that precision
 CROP, IMAGE_SIZE = 56, 64
 SETTINGS = config.load(config.CONF / "analysis.yaml")
 SMALL: dict[str, dict[str, Any]] = {  # after `features`, whose table the atlas takes
-    "features": {"maps": {"conv1": 2, "conv5": 2}},
+    "features": {"maps": {"conv1": 2, "conv5": 2}, "strongest_by": "peak"},
     "atlas": {"split": "val", "layers": ["conv1", "conv5"]},
     "evolution": {"split": "val", "layers": ["conv1", "conv5"], "maps": 2},
     "invariance": {"images": 2, "rotation": [0, 300, 100], "translation": [-60, 60, 20]},

@@ -62,17 +62,21 @@ def test_a_set_gives_folds_of_both_arms_and_finished_ones_are_found_again(
     settings = {**SETTINGS, "caltech101": mine}
     transfer.run(settings, "caltech101")
     found = folds(results, "transfer/caltech101")
-    assert found["arm"].tolist() == ["pretrained"] * 4 + ["scratch"] * 2
-    assert found["images_per_class"].tolist() == [2, 2, 4, 4, 4, 4]
+    arms = ["pretrained"] * 4 + ["untrained"] * 2 + ["scratch"] * 2
+    assert found["arm"].tolist() == arms
+    assert found["images_per_class"].tolist() == [2, 2, 4, 4, 4, 4, 4, 4]
     assert set(found["classes"]) == {5}  # the background counts as one
     splits = pd.read_parquet(results / "transfer/caltech101/splits.parquet")
     assert not splits.duplicated(["images_per_class", "fold", "image"]).any()
     pretrained = found[found["arm"] == "pretrained"]["accuracy"]
     assert pretrained.min() > 60  # the gratings are easy; chance is 20
     kept = list(config.CHECKPOINTS.rglob("*-4-0.json.gz"))
-    assert len(kept) == 2
+    assert len(kept) == 3
     times = [path.stat().st_mtime_ns for path in kept]
-    (path,) = (path for path in kept if path.name == "fc7-softmax-4-0.json.gz")
+    (path,) = (
+        path for path in kept
+        if path.name == "fc7-softmax-4-0.json.gz" and "untrained" not in str(path)
+    )  # fmt: skip
     (path.parent / "fc7-softmax-2-1.json.gz").unlink()  # killed in the middle of this fold
     (scratch,) = config.CHECKPOINTS.rglob("scratch-4-1.json.gz")
     scratch.unlink()  # the one that is left is trained in this process
@@ -155,7 +159,8 @@ def test_probes_and_the_set_without_its_clutter(results: Path) -> None:
     assert set(folds(results, "transfer/caltech256")["classes"]) == {4}
     probe.run(SETTINGS)
     probes = folds(results, "probe")
-    assert len(probes) == 2 * 8 * 2  # sets, classifiers on layers, folds
+    # sets, classifiers on layers (and the SVMs before the training), folds
+    assert len(probes) == 2 * (8 + 6) * 2
 
 
 def test_probes_take_a_worker_for_each_gpu(

@@ -12,8 +12,9 @@ needs
 no correction for their number, and contradicted or the opposite where any lies on the other: by
 chance one does the sooner the more there are, so that these intervals are wider (Bonferroni).
 
-Where a control was measured, a claim that is reproduced has to be so beyond the control too: if the
-interval of the difference holds 0, the measure shows nothing of what the claim is about.
+Where a control was measured, what is found has to go beyond the control too, be it for the claim
+or against it: if the interval of the difference holds 0, the measure shows nothing of what the
+claim is about.
 """
 
 from __future__ import annotations
@@ -87,9 +88,11 @@ class Rule:
             UntestedError: there is no part, or one has no value.
         """
         verdict = self.verdict(found.parts)
-        if verdict == "reproduced" and found.control and not found.control.beyond.low > 0:
-            return "not shown"
-        return verdict
+        if found.control is None or verdict == "inconclusive":
+            return verdict
+        beyond = found.control.beyond
+        shown = beyond.low > 0 if verdict == "reproduced" else beyond.high < 0
+        return verdict if shown else "not shown"
 
     def verdict(self, parts: Sequence[Part]) -> Verdict:
         """By the intervals of all parts.

@@ -103,7 +103,23 @@ def power(each: Entry) -> str:
     if each["verdict"] == "inconclusive" and half / MOST**0.5 < abs(off) < half:
         needed = ceil(each["count"] * (half / off) ** 2)
         said += f"; about {needed:,} {each['resampled']} would decide it, if it stays as it is"
+        said += f": {remedy(each)}, which `python -m zfrepro.plan` gives the time of"
     return f"{said}."
+
+
+def remedy(each: Entry) -> str:
+    """Where more of what a claim's interval is over are asked for, and the command after it."""
+    stage = each["stage"]
+    section = f"`{stage}.{each['resampled']}` in conf/analysis.yaml"
+    of_stage = section if each["element"].startswith("figure") else "`data.val_images` in conf/"
+    ways = {
+        "networks": "`python -m zfrepro.train +experiment=NAME seed=N`, each a file of its own in "
+        "conf/experiment and named where its fellows are",
+        "folds": "`folds` of the set in conf/transfer.yaml",
+        "images": of_stage,
+        "maps": section,
+    }
+    return f"{ways[each['resampled']]} and `dvc repro {stage}`"
 
 
 def basis(each: Entry) -> str:

@@ -1,7 +1,7 @@
 """What an element's stage works with: the study's trained networks and prepared images."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import cycle, islice
 from pathlib import Path
@@ -23,7 +23,6 @@ from zfrepro.inference.evaluation import check_fit
 from zfrepro.interp import top_activations
 from zfrepro.interp.deconv import Deconvnet
 from zfrepro.interp.top_activations import Strength
-from zfrepro.models.convnet import build
 from zfrepro.render import style
 from zfrepro.results import Results
 from zfrepro.sharing import gpus
@@ -98,11 +97,6 @@ class Context:
         if found.at_chance:
             style.caution(f"{network} {AT_CHANCE}")
         return found
-
-    def untrained(self, trained: Trained) -> Trained:
-        """The same network as before its training: the random weights of its seed."""
-        net = build(**(trained.net.spec or {})).eval()
-        return replace(trained, net=net.to(trained.mean.device))
 
     def sample(self, among: Ints | None = None) -> Ints:
         """The numbers of `settings.images` images, at most a quarter of the split's.

@@ -24,6 +24,7 @@ from zfrepro.elements.correspondence import measure, plot
 from zfrepro.elements.correspondence.measure import ON_OBJECT, RANDOM, Pairs
 from zfrepro.elements.occlusion.measure import PAPER_CROP, Square
 from zfrepro.inference.inputs import grey
+from zfrepro.inference.untrained import untrained
 from zfrepro.interp.chain import Chain
 from zfrepro.outcome import Control, Found, Measure, Outcome, UntestedError, only
 from zfrepro.render import tables
@@ -51,7 +52,7 @@ def run(context: Context) -> Outcome:
         text = f"{HEAD}No two images with landmarks: no value.\n"
         return Outcome({"images": len(faces), **missing}, text=text)
     nets = {name: context.trained(name) for name in names}
-    before = {name: context.untrained(net) for name, net in nets.items()}
+    before = {name: untrained(net) for name, net in nets.items()}
     found, control = (
         {
             name: consistency(context, net, faces)
@@ -203,8 +204,8 @@ def measures(
         (layer, name): mean_below(networks, parts, layer, name, RANDOM)
         for layer, name in itertools.product(layers, MEASURES)
     }
-    untrained = mean_below(list(before.values()), parts, layers[0], "hamming", RANDOM)
-    controls = {"the same networks before their training": untrained}
+    blank = mean_below(list(before.values()), parts, layers[0], "hamming", RANDOM)
+    controls = {"the same networks before their training": blank}
     if (ON_OBJECT, layers[0]) in networks[0]:
         on_object = mean_below(networks, parts, layers[0], "hamming", ON_OBJECT)
         controls["random places on the object"] = means[layers[0], "hamming"] - on_object

@@ -16,6 +16,7 @@ from zfrepro.config import Config
 from zfrepro.elements.context import Context, Ints
 from zfrepro.elements.features import measure, plot
 from zfrepro.elements.features.measure import Panel
+from zfrepro.inference.untrained import untrained
 from zfrepro.interp.chain import ChainError
 from zfrepro.interp.deconv import Deconvnet
 from zfrepro.outcome import Control, Found, Measure, Outcome, UntestedError, only
@@ -76,14 +77,14 @@ def strongest(context: Context, network: Trained) -> list[tuple[Deconvnet, pd.Da
         ChainError: it lacks a layer that is to be shown.
     """
     name, maps, by = (context.settings[key] for key in ("network", "maps", "strongest_by"))
-    untrained = context.untrained(network)
-    deconvnet, blank = Deconvnet(network.net), Deconvnet(untrained.net)
+    beginning = untrained(network)
+    deconvnet, blank = Deconvnet(network.net), Deconvnet(beginning.net)
     layers = deconvnet.chain.layers
     if unknown := set(maps) - set(layers):
         raise ChainError(f"{name} has no layer {', '.join(sorted(unknown))}")
     return [
         (deconvnet, context.top_activations(name, network, deconvnet, layers, by=by)),
-        (blank, context.top_activations(name, untrained, blank, list(maps), epoch=0, by=by)),
+        (blank, context.top_activations(name, beginning, blank, list(maps), epoch=0, by=by)),
     ]
 
 

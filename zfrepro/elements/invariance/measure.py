@@ -192,15 +192,15 @@ def mean_shift(table: pd.DataFrame, layer: str, kind: str, most: float) -> pd.Se
     return rows.groupby("image")["relative"].mean()
 
 
-def symmetry(picture: Tensor) -> float:
+def symmetry(picture: npt.NDArray[np.uint8]) -> float:
     """How like itself a picture (c, c, C) is when turned by 90, 180 and 270 degrees.
 
     The mean correlation of the pixels, within the largest circle; NaN where they are constant.
     """
-    along = torch.arange(picture.shape[0], device=picture.device) + 0.5 - picture.shape[0] / 2
-    circle = along[:, None] ** 2 + along**2 <= (picture.shape[0] / 2) ** 2
-    turned = torch.stack([picture.rot90(quarter)[circle].flatten() for quarter in range(4)])
-    return float(turned.double().corrcoef()[0, 1:].mean())
+    along = np.arange(len(picture)) + 0.5 - len(picture) / 2
+    circle = along[:, None] ** 2 + along**2 <= (len(picture) / 2) ** 2
+    turned = [np.rot90(picture, quarter)[circle].ravel() for quarter in range(4)]
+    return float(np.corrcoef(turned)[0, 1:].mean())
 
 
 def recovery(table: pd.DataFrame, layer: str) -> pd.Series[float]:

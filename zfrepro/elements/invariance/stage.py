@@ -21,6 +21,7 @@ from zfrepro.elements.invariance import measure, plot
 from zfrepro.elements.invariance.measure import KINDS, PAPER_CROP, Transformation
 from zfrepro.elements.measures import over_images
 from zfrepro.inference.inputs import class_name
+from zfrepro.inference.untrained import untrained
 from zfrepro.interp.chain import Chain
 from zfrepro.outcome import Control, Found, Measure, Outcome, UntestedError, flat
 from zfrepro.training.trained import Trained
@@ -35,7 +36,7 @@ def run(context: Context) -> Outcome:
     nets = {name: context.trained(name) for name in context.networks}
     network, split = nets[context.networks[0]], context.split
     table = curves(context, nets, numbers)
-    before = curves(context, {name: context.untrained(net) for name, net in nets.items()}, numbers)
+    before = curves(context, {name: untrained(net) for name, net in nets.items()}, numbers)
     own = table[table["network"] == context.networks[0]].drop(columns="network")
     keys = ["network", "kind", "amount", "layer"]
     means = table.groupby(keys, sort=False)[["distance", "relative", "probability"]].mean()
@@ -142,7 +143,7 @@ def turn_table(context: Context, table: pd.DataFrame, crop: int) -> pd.DataFrame
     """A row a network and image: `recovery` of the last layer, and the image's `symmetry`."""
     *_, last = context.settings["layers"]
     numbers = table["image"].unique()
-    crops = torch.from_numpy(context.split.read(numbers, crop=crop)).double()
+    crops = context.split.read(numbers, crop=crop)
     like = dict(zip(numbers.tolist(), map(measure.symmetry, crops), strict=True))
     parts = [
         measure.recovery(rows, last).rename("recovery").reset_index().assign(network=network)

@@ -17,6 +17,7 @@ from zfrepro.config import Config
 from zfrepro.data.store import ABSENT, PreparedSet, Split
 from zfrepro.devices import device_of
 from zfrepro.fingerprint import fingerprint
+from zfrepro.inference.untrained import untrained
 from zfrepro.interp.chain import Chain
 from zfrepro.results import read_recipe
 from zfrepro.training.trained import Trained, centred, load
@@ -31,6 +32,7 @@ COLUMNS = [
 
 Row = dict[str, Any]
 
+UNTRAINED = "untrained"
 FEW = 20  # classifiers: for less a worker need not start
 
 
@@ -44,19 +46,29 @@ class UnfitError(ValueError):
 
 
 class Network:
-    """The network that an experiment has trained, and its folder in `.checkpoints/`."""
+    """The network that an experiment has trained, and its folder in `.checkpoints/`.
 
-    def __init__(self, name: str) -> None:
+    Args:
+        arm: "pretrained"; "untrained" for the same with the random weights that it began with, the
+            control of what its features are worth.
+    """
+
+    def __init__(self, name: str, arm: str = "pretrained") -> None:
         folder = RESULTS / "runs" / name
-        self.name = name
+        self.name, self.arm = name, arm
         self.config = config.load(folder / "config.yaml")
         self.folder = config.CHECKPOINTS / read_recipe(folder)["fingerprint"]
+        if arm == UNTRAINED:
+            self.folder /= UNTRAINED
         self.device = device_of(self.config["trainer"]["accelerator"])
         self._weights = folder / "weights.pt"
 
     @cached_property
     def trained(self) -> Trained:
-        return load(self._weights).to(self.device)
+        found = load(self._weights)
+        if self.arm == UNTRAINED:
+            found = untrained(found)
+        return found.to(self.device)
 
 
 class Target:
@@ -87,7 +99,7 @@ class Target:
         parts = {"data": self.data, "split": split.name}
         mark = fingerprint(parts, ["zfrepro.transfer.features"])
         folder = self.network.folder / f"features-{mark}"
-        what = f"{self.network.name}, features of {self.name}"
+        what = f"{self.network.name}, {self.network.arm}, features of {self.name}"
         trained = self.network.trained
         with files.exclusive(folder, what):
             return features.extract(
@@ -183,7 +195,7 @@ def probed(wanted: Sequence[tuple[Classes, Probe]], progress: str, each_of: Map)
     )
     for (target, each), row in zip(wanted, found, strict=True):
         facts = {"classifier": each.classifier, "layer": each.layer}
-        yield target.row(each.fold, arm="pretrained", **facts) | row
+        yield target.row(each.fold, arm=target.network.arm, **facts) | row
 
 
 def _probed(

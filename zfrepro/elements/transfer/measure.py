@@ -16,11 +16,13 @@ import pandas as pd
 
 from zfrepro import paper, stats
 from zfrepro.elements.measures import given
-from zfrepro.elements.transfer.tables import ARMS
-from zfrepro.outcome import Measure, Part, UntestedError, only
+from zfrepro.elements.transfer.tables import ARMS, FLOOR
+from zfrepro.outcome import Control, Measure, Part, UntestedError, only
 from zfrepro.results import Results
 from zfrepro.stats import Interval
 from zfrepro.transfer.protocol import proportionate
+
+BEFORE = "features of the same network before its training"
 
 
 def gain(name: str, table: str, results: Results) -> Measure:
@@ -52,7 +54,26 @@ def gain(name: str, table: str, results: Results) -> Measure:
     if missing := sorted(expected.keys() - by_count.keys()):
         note += f"; not measured here: {', '.join(map(str, missing))}"
     count = min((len(values) for values in by_count.values()), default=0)
-    return Measure(parts, "folds", count, _networks(results), note=note)
+    control = None
+    before = folds.loc[folds["arm"] == FLOOR, "accuracy"]
+    if deciding and len(before):
+        most = max(deciding)  # of training images: there random features are worth the most
+        control = against_floor(
+            pretrained.xs(most), before.xs(most), scratch.xs(most), name, most, results
+        )
+    return Measure(parts, "folds", count, _networks(results), note=note, control=control)
+
+
+def against_floor(
+    ours: pd.Series[float], floor: pd.Series[float], base: pd.Series[float], name: str, count: int,
+    results: Results,
+) -> Control:  # fmt: skip
+    """What the untrained network's features gain on `base`, and what ours gain on them, by fold."""
+    alone, beyond = (
+        over_folds(list((one - other).dropna()), name, count, results)
+        for one, other in ((floor, base), (ours, floor))
+    )
+    return Control(f"{BEFORE}, {count} images per class", alone, beyond)
 
 
 def _paper_gains(table: str) -> dict[int, float]:
@@ -141,15 +162,27 @@ def depth(name: str, column: str, results: Results) -> Measure:
     mine = table[(table["set"] == name) & (table["classifier"] == "svm")]
     if mine.empty:
         raise UntestedError(f"this profile has no {name}")
-    by_fold = mine.pivot_table(index="fold", columns="layer", values="accuracy", sort=False)
+    by_fold, before = (
+        mine[(mine["arm"] == FLOOR) == floor].pivot_table(
+            index="fold", columns="layer", values="accuracy", sort=False
+        )
+        for floor in (False, True)
+    )
     published = paper.table("table7").query("classifier == 'svm'")[column]
     means = {str(layer): float(accuracy) for layer, accuracy in by_fold.mean().items()}
     ends = (max(means, key=lambda layer: means[layer]), list(means)[-1])
     best, last = (f"{layer}, {means[layer]:.1f} %" for layer in ends)
     count = results.settings("transfer")["probe"]["images_per_class"][name]
-    found = over_folds([_slope(row) for row in by_fold.to_numpy()], name, count, results)
+    slopes, floor = (each.apply(_slope, axis=1, raw=True) for each in (by_fold, before))
+    found = over_folds(list(slopes), name, count, results)
     parts, note = only(found, _slope(published)), f"best: {best}; last: {last}"
-    return Measure(parts, "folds", len(by_fold), _networks(results), note=note)
+    control = None
+    if len(floor):
+        alone, beyond = (
+            over_folds(list(each), name, count, results) for each in (floor, slopes - floor)
+        )
+        control = Control(BEFORE, alone, beyond)
+    return Measure(parts, "folds", len(by_fold), _networks(results), note=note, control=control)
 
 
 def over_folds(

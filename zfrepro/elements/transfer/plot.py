@@ -17,6 +17,7 @@ PUBLISHED = {  # rows of table 5: how the figure shows them
 SHOWN = {
     "pretrained": ("pretrained", "o", "-", OURS),
     "scratch": ("from scratch", "s", "--", "#d55e00"),
+    "untrained": ("features before the training", "D", ":", "#7f7f7f"),
 }
 
 

@@ -4,6 +4,7 @@ from zfrepro.config import Config
 from zfrepro.elements.transfer.folds import (
     FEW,
     RESULTS,
+    UNTRAINED,
     Classes,
     Network,
     Probe,
@@ -23,11 +24,13 @@ def run(settings: Config) -> None:
     pairs = [(layer, classifier) for classifier in CLASSIFIERS for layer in mine[classifier]]
     names = [name for name in mine["images_per_class"] if not is_absent(name)]
     network = Network(settings["network"])
-    targets = [Classes(name, network, settings) for name in names]
+    before = Network(network.name, UNTRAINED)  # whose SVMs are the floor
     wanted = [
-        (target, Probe(target.fold(mine["images_per_class"][target.name], k), *pair))
-        for target in targets
-        for pair in pairs
+        (target, Probe(target.fold(mine["images_per_class"][name], k), *pair))
+        for name in names
+        for each, of in ((network, pairs), (before, [(layer, "svm") for layer in mine["svm"]]))
+        for target in [Classes(name, each, settings)]
+        for pair in of
         for k in range(mine["folds"])
     ]
     # of large networks one at a time, for the memory that the features of a layer take; or one on

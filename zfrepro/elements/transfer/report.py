@@ -96,6 +96,11 @@ def _write_layers(settings: Config) -> str:
     sizes = folds.drop_duplicates("layer").dropna(subset="numbers")
     numbers = ", ".join(f"{line.layer} {line.numbers:,.0f}" for line in sizes.itertuples())
     note = f"{FOLDS} {LAYERS.format(counts=said, numbers=numbers)}" if len(folds) else NO_SET
+    floor = folds[folds["arm"] == transfer.FLOOR]
+    for name, rows in floor.groupby("set", sort=False):
+        means = rows.groupby("layer", sort=False)["accuracy"].mean()
+        listed = ", ".join(f"{layer} {accuracy:.1f}" for layer, accuracy in means.items())
+        note += f" An SVM on the features before the training, {name}: {listed}."
     return _write(table, 7, names, note, "Table 7: features of each layer", "accuracy")
 
 

@@ -18,6 +18,7 @@ from zfrepro.data.store import PreparedSet
 from zfrepro.elements.transfer.folds import (
     FEW,
     RESULTS,
+    UNTRAINED,
     Classes,
     Map,
     Network,
@@ -64,20 +65,25 @@ def _classes(settings: Config, name: str, network: Network) -> Iterator[Row]:
     with files.atomic_path(OUT / name / "splits.parquet") as path:
         drawn = {(fold.images_per_class, fold.number): fold for fold in (*folds, *again)}
         protocol.table(drawn.values(), target.split.paths).to_parquet(path, index=False)
-    wanted = [(target, Probe(fold, settings["layer"], "softmax")) for fold in folds]
-    untrained = Untrained(target, settings["scratch"])
+    before = Classes(name, Network(network.name, UNTRAINED), settings)
+    wanted = [
+        (each, Probe(fold, settings["layer"], "softmax"))
+        for each, of in ((target, folds), (before, again))
+        for fold in of
+    ]
+    scratch = Scratch(target, settings["scratch"])
     # a small net, or classifier, is faster on a core of its own; a GPU is shared where the training
     # of the network shared it, since large ones leave no memory for others
     trainer = network.config["trainer"]
     most = at_once(trainer) if network.device.type == "cuda" else cores()
-    beside = min(most, max(unprobed(wanted) // FEW, untrained.missing(again)))
+    beside = min(most, max(unprobed(wanted) // FEW, scratch.missing(again)))
     with shared_map(beside, gpus(trainer)) as each_of:
-        yield from probed(wanted, f"{name}, pretrained", each_of)
-        yield from untrained.tried(again, each_of, max(1, cores() // max(1, beside)))
+        yield from probed(wanted, f"{name}, classifiers", each_of)
+        yield from scratch.tried(again, each_of, max(1, cores() // max(1, beside)))
 
 
-class Untrained:
-    """The same net from random weights; those of a fold are drawn from its seed and number."""
+class Scratch:
+    """The same net trained from random weights, which a fold's seed and number decide."""
 
     def __init__(self, target: Classes, settings: Config) -> None:
         self._target, self._settings = target, settings

@@ -16,6 +16,7 @@ import pandas as pd
 from zfrepro import paper, stats
 
 ARMS = ("scratch", "pretrained")
+FLOOR = "untrained"  # a classifier on the features of the same net before its training
 BY = ["set", "arm", "classifier", "layer", "images_per_class"]
 CLASSIFIERS = ("softmax", "logistic")  # of table 6
 
@@ -59,11 +60,13 @@ def caltech(name: str, folds: pd.DataFrame, tested: Mapping[str, int]) -> pd.Dat
     counts = table_counts(name, folds)
     found = summary(folds, tested)
     lines = []
-    for row in published.index:
+    ours_alone = [FLOOR] if (folds["arm"] == FLOOR).any() else []
+    for row in [*published.index, *ours_alone]:
         line: dict[str, object] = {"row": row}
+        theirs = published.loc[row] if row in published.index else {}
         for count in counts:
             given = {
-                key: published.loc[row].get(f"{kind}_{count}", np.nan)
+                key: theirs.get(f"{kind}_{count}", np.nan)
                 for key, kind in (("mean", "acc"), ("sd", "std"))
             }
             ours = found[(found["arm"] == row) & (found["images_per_class"] == count)]
@@ -108,7 +111,7 @@ def layers(
     Args:
         counts: the training images per class of each set.
     """
-    found = summary(folds, tested)
+    found = summary(folds[folds["arm"] != FLOOR], tested)
     lines = []
     for given in paper.table("table7").to_dict("records"):
         classifier, layer = given["classifier"], given["layer"]
