@@ -114,17 +114,22 @@ def transfer(known: Known, name: str) -> Demand:
         fold = _fold(known, name, images_per_class)
         for _ in range(mine["folds"]):
             demand += _fit(known, layer, "softmax", *fold)
+    demand += _extraction(known, name, [layer])  # before the training too
+    for images_per_class in mine["scratch"]["images_per_class"]:
+        for _ in range(mine["scratch"]["folds"]):
+            demand += _fit(known, layer, "softmax", *_fold(known, name, images_per_class))
     return demand + Demand(retrained=list(_scratch(known, name)))
 
 
 def probe(known: Known) -> Demand:
-    """The same classifiers on many layers' features."""
+    """The same classifiers on many layers' features; the SVMs before the training too."""
     mine, demand = known.transfer["probe"], Demand()
     pairs = [(kind, layer) for kind in ("svm", "softmax") for layer in mine[kind]]
     for name in (name for name in mine["images_per_class"] if name in known.sizes.sets):
         demand += _extraction(known, name, list(dict.fromkeys(layer for _, layer in pairs)))
+        demand += _extraction(known, name, mine["svm"])
         fold = _fold(known, name, mine["images_per_class"][name])
-        for classifier, layer in pairs:
+        for classifier, layer in [*pairs, *(("svm", layer) for layer in mine["svm"])]:
             for _ in range(mine["folds"]):
                 demand += _fit(known, layer, classifier, *fold)
     return demand

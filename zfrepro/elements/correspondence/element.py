@@ -23,10 +23,10 @@ class Settings(OfSample):
 
 
 def passes(settings: Config, known: "Known") -> Iterator[Passes]:
-    """Some faces, as they are and with each part, and as many random places, on them too,
-    covered."""
+    """Some faces, as they are and with each part, and as many random places, on them too, covered;
+    and again through the untrained network."""
     for name in (settings["network"], *settings["others"]):
-        yield Passes(name, known.sample(settings) * (1 + LANDMARKS + 2 * settings["draws"]))
+        yield Passes(name, 2 * known.sample(settings) * (1 + LANDMARKS + 2 * settings["draws"]))
 
 
 ELEMENT = Element(
