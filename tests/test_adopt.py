@@ -1,8 +1,10 @@
 """Networks that other code has trained, accepted under the fingerprint of today's."""
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -84,6 +86,26 @@ def test_a_listed_run_is_accepted_and_taken_up_without_training(pulled: Project)
     result = pulled.root / "results" / "runs" / NAME / "run.json"
     assert json.loads(result.read_text()) == after
     assert "trained, as" in pulled.run("zfrepro.adopt", NAME).stdout
+
+
+@pytest.mark.slow
+def test_the_code_of_a_revision_gives_its_runs_their_fingerprint(pulled: Project) -> None:
+    """Of a run that left images out, or started from weights, this alone says which."""
+    (old,) = made(pulled)
+    program = (
+        "from pathlib import Path; from zfrepro import adopt, config, results, runs\n"
+        f"run = runs.plan(config.compose_experiment({NAME!r}))\n"
+        f"recipe = results.read_recipe(Path({str(old)!r}))\n"
+        "print(run.fingerprint != recipe['fingerprint'], adopt._proven(run, recipe))\n"
+        "run.parts['without_train'] = [3]\n"
+        "print(adopt._proven(run, recipe))"
+    )
+    env = os.environ | {"PYTHONPATH": str(pulled.root)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=pulled.root, env=env, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["True", "True", "False"]
 
 
 @pytest.mark.slow
