@@ -108,10 +108,11 @@ def differences(run: Run, folder: Path) -> list[str]:
     """
     recipe, made = read_recipe(folder), config.load(folder / "config.yaml")
     then = {key: made.get(key, ABSENT) for key in DECIDES}
-    then["training"] = {**made["training"], "precision": recipe["precision"]}
+    then["training"] = {**made.get("training", {}), "precision": recipe.get("precision", ABSENT)}
     now = {key: run.parts[key] for key in DECIDES}
     now["training"] = {**now["training"], "start": run.config["training"]["start"]}
-    then |= {"data": recipe["data"]["digest"], "left_out": recipe.get("left_out", ABSENT)}
+    then["data"] = recipe.get("data", {}).get("digest", ABSENT)
+    then["left_out"] = recipe.get("left_out", ABSENT)
     left_out = {split: len(images) for split, images in run.prepared.left_out.items()}
     now |= {"data": run.parts["data"], "left_out": left_out}
     found = list(_differing(then, now))
