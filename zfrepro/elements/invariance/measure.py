@@ -200,7 +200,8 @@ def symmetry(picture: npt.NDArray[np.uint8]) -> float:
     along = np.arange(len(picture)) + 0.5 - len(picture) / 2
     circle = along[:, None] ** 2 + along**2 <= (len(picture) / 2) ** 2
     turned = [np.rot90(picture, quarter)[circle].ravel() for quarter in range(4)]
-    return float(np.corrcoef(turned)[0, 1:].mean())
+    correlations: npt.NDArray[np.float64] = np.atleast_2d(np.corrcoef(turned))
+    return float(correlations[0, 1:].mean())
 
 
 def recovery(table: pd.DataFrame, layer: str) -> pd.Series[float]:
