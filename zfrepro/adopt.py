@@ -3,8 +3,8 @@
 A change of the code that trains gives every training another fingerprint, and `dvc repro` would
 train all networks anew. Where the change is one that you know to leave results as they are, this
 lists, for each experiment without a finished run, the newest finished run of the same experiment
-whose configuration, seed, images (but for those left out, too), precision and first weights are the
-same, and which files of the code differ; with --yes, or asked at a terminal, it accepts them.
+with the same configuration, seed, images, images left out, precision and first weights, and which
+files of the code differ; with --yes, or when asked at a terminal, it accepts them.
 `dvc repro` then takes them up without training. run.json, the page and MLflow say of an accepted
 run that it is one. A run that differs in anything but code is refused, with the key that differs.
 """
