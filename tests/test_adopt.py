@@ -197,3 +197,15 @@ def test_the_page_says_so(tmp_path: Path, changed: list[str] | None, said: str) 
     assert facts["adopted"] == f"trained as run old, by other code; files changed since: {said}"
     own = of_network(Results(tmp_path), results.Run("a", {}, "", 1))
     assert "adopted" not in dict(own.facts)
+
+
+def test_what_an_old_recipe_does_not_say_is_a_difference(finished: Path) -> None:
+    recipe = json.loads((finished / "run.json").read_text())
+    for name in ("precision", "data", "left_out"):
+        del recipe[name]
+    files.write_json(finished / "run.json", recipe)
+    assert differences(wanted(), finished) == [
+        "training.precision is absent there and 32-true now",
+        "data is absent there and d now",
+        "left_out is absent there and {'train': 2} now",
+    ]

@@ -3,8 +3,8 @@
 A change of the code that trains gives every training another fingerprint, and `dvc repro` would
 train all networks anew. Where the change is one that you know to leave results as they are, this
 lists, for each experiment without a finished run, the newest finished run of the same experiment
-whose configuration, seed, images (but for those left out, too), precision and first weights are the
-same, and which files of the code differ; with --yes, or asked at a terminal, it accepts them.
+with the same configuration, seed, images, images left out, precision and first weights, and which
+files of the code differ; with --yes, or when asked at a terminal, it accepts them.
 `dvc repro` then takes them up without training. run.json, the page and MLflow say of an accepted
 run that it is one. A run that differs in anything but code is refused, with the key that differs.
 """
@@ -108,10 +108,11 @@ def differences(run: Run, folder: Path) -> list[str]:
     """
     recipe, made = read_recipe(folder), config.load(folder / "config.yaml")
     then = {key: made.get(key, ABSENT) for key in DECIDES}
-    then["training"] = {**made["training"], "precision": recipe["precision"]}
+    then["training"] = {**made.get("training", {}), "precision": recipe.get("precision", ABSENT)}
     now = {key: run.parts[key] for key in DECIDES}
     now["training"] = {**now["training"], "start": run.config["training"]["start"]}
-    then |= {"data": recipe["data"]["digest"], "left_out": recipe.get("left_out", ABSENT)}
+    then["data"] = recipe.get("data", {}).get("digest", ABSENT)
+    then["left_out"] = recipe.get("left_out", ABSENT)
     left_out = {split: len(images) for split, images in run.prepared.left_out.items()}
     now |= {"data": run.parts["data"], "left_out": left_out}
     found = list(_differing(then, now))
