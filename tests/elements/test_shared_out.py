@@ -93,3 +93,39 @@ def test_a_killed_worker_ends_the_stage_which_goes_on_when_started_again(study: 
     assert {path: path.stat().st_mtime_ns for path in done} == written
     for path, table in tables(study).items():
         pd.testing.assert_frame_equal(table, expected[path], check_exact=True)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc")
+def test_networks_are_evaluated_side_by_side_as_alone_after_a_kill_too(study: Project) -> None:
+    runs = study.root / "results" / "runs"
+    files.write_json(runs / NAME / "run.json", {"fingerprint": NAME, "seed": 0, "parameters": 1})
+    files.write_json(runs / NAME / "metrics.json", {"epochs": 1})
+    others = ["tab2_zfnet_seed1", "tab2_zfnet_seed2"]
+    for name in others:
+        shutil.copytree(runs / NAME, runs / name)
+        files.write_json(
+            runs / name / "run.json", {"fingerprint": name, "seed": 0, "parameters": 1}
+        )
+        configs = study.root / "results" / "configs"
+        shutil.copy(runs / NAME / "config.yaml", configs / f"{name}.yaml")
+        shutil.copy(runs / NAME / "config.yaml", configs / f"{NAME}.yaml")
+    stage = ("pipelines.evaluate", NAME, *others)
+    alone = study.run(*stage)
+    assert alone.returncode == 0, alone.stderr
+    table = study.root / "results" / "tables" / "errors.csv"
+    expected = table.read_bytes()
+    table.unlink()
+    for name in (NAME, *others):
+        shutil.rmtree(study.root / ".checkpoints" / name)
+    process = study.process(*stage, CUDA_VISIBLE_DEVICES="0,1")
+    while len(found := workers(process.pid)) < 2:
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.kill(found[0], signal.SIGKILL)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "error: a worker process was killed" in said
+    assert not table.exists()
+    again = study.run(*stage, CUDA_VISIBLE_DEVICES="0,1")
+    assert again.returncode == 0, again.stderr
+    assert table.read_bytes() == expected
