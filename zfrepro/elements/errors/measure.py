@@ -28,6 +28,7 @@ FULL = (("tab3_alexnet", "tab3_fc{}"), ("tab3_zfnet", "tab3_zfnet_fc{}"))
 # Points by which a row's train error may lie above its base's: twice what it does in the paper
 # where the fully connected layers are half as wide (35.1 to 40.3 %). Higher ones still learn.
 LEARNED = 10.4
+SAME = ("tab3_no_fc6", "tab3_no_fc7")  # one architecture: what tells them apart is no layer
 
 Weights = Mapping[str, float]
 
@@ -51,7 +52,7 @@ def lower(weights: Weights, results: Results) -> Measure:
     signs = {row: -100 * weight for row, weight in weights.items()}
     found = stats.trainings_contrast(wrong, signs)
     expected = -sum(w * given("table3", row, "val_top1") for row, w in weights.items())
-    return _of_trainings(weights, wrong, found, expected)
+    return _of_trainings(weights, wrong, found, expected, results)
 
 
 def replication(row: str, results: Results) -> Measure:
@@ -65,7 +66,7 @@ def replication(row: str, results: Results) -> Measure:
         given("table2", f"krizhevsky_{name}1_convnet", "val_top5") for name in ("", "replication_")
     )
     found = Interval(*(end - cited for end in above))
-    return _of_trainings({row: 1.0}, wrong, found, ours - cited)
+    return _of_trainings({row: 1.0}, wrong, found, ours - cited, results)
 
 
 def wider_gains(weights: Weights, results: Results) -> Measure:
@@ -90,7 +91,7 @@ def ratio(weights: Weights, results: Results) -> Measure:
     ends = (logarithm + end - reach.mean for end in (reach.low, reach.high))
     found = Interval(exp(logarithm), *map(exp, ends))
     expected = exp(sum(w * log(given("table3", row, "val_top1")) for row, w in weights.items()))
-    return _of_trainings(weights, wrong, found, expected)
+    return _of_trainings(weights, wrong, found, expected, results)
 
 
 def resized_ratio(weights: Weights, results: Results) -> Measure:
@@ -120,17 +121,17 @@ def overfitting(weights: Weights, results: Results) -> Measure:
         for row, weight in weights.items()
     )
     wrong = _wrong(weights, results, "val")
-    return _of_trainings(weights, wrong, stats.t_contrast(gaps, weights), expected)
+    return _of_trainings(weights, wrong, stats.t_contrast(gaps, weights), expected, results)
 
 
 def _of_trainings(
-    weights: Weights, wrong: Mapping[str, Values], found: Interval, expected: float
-) -> Measure:
+    weights: Weights, wrong: Mapping[str, Values], found: Interval, expected: float,
+    results: Results,
+) -> Measure:  # fmt: skip
     networks = tuple(name for row in weights for name in TRAININGS.get(row, (row,)))
     images = next(iter(wrong.values())).shape[1]
-    return Measure(
-        only(found, expected), "networks", len(networks), networks, images, _spread(wrong)
-    )
+    note = f"{_spread(wrong)}{_floor(results)}"
+    return Measure(only(found, expected), "networks", len(networks), networks, images, note)
 
 
 def _spread(wrong: Mapping[str, Values]) -> str:
@@ -141,6 +142,15 @@ def _spread(wrong: Mapping[str, Values]) -> str:
         for row, names in TRAININGS.items()
     )
     return f"deviation between trainings: {deviations}"
+
+
+def _floor(results: Results) -> str:
+    """How far two rows of table 3 lie apart that are one architecture, trained twice."""
+    try:
+        first, second = (100 * float(_of(name, results, "val").mean()) for name in SAME)
+    except UntestedError:
+        return ""
+    return f"; {SAME[0]} and {SAME[1]}, one architecture: {abs(first - second):.1f} points apart"
 
 
 def _check_learned(weights: Weights, results: Results) -> None:

@@ -23,10 +23,12 @@ from zfrepro.elements.measures import over_images
 from zfrepro.inference.inputs import class_name
 from zfrepro.inference.untrained import untrained
 from zfrepro.interp.chain import Chain
+from zfrepro.interp.responses import respond
 from zfrepro.outcome import Control, Found, Measure, Outcome, UntestedError, flat
 from zfrepro.training.trained import Trained
 
 SHOWN = 5  # as in the paper
+BATCH = 128  # images
 CONTROL = "the same networks before their training"
 IMAGES = ["network", "image"]  # what a row of `shifts` is of
 
@@ -54,6 +56,7 @@ def run(context: Context) -> Outcome:
     found: dict[str, Found] = {"images": len(numbers)}
     found |= measures(shifts, context.settings)
     found["rotation/symmetric"] = of_symmetric(turns)
+    found["apart"] = apart(context, nets, numbers)
     curves_of_images = own.assign(path=split.paths_of(own["image"]))
     return Outcome(
         found,
@@ -139,6 +142,22 @@ def measures(shifts: pd.DataFrame, settings: Config) -> dict[str, Found]:
     }
 
 
+def apart(context: Context, nets: Mapping[str, Trained], numbers: Ints) -> stats.Interval:
+    """How far two different images are apart in the last layer, by the norm: a unit for the rest.
+
+    Of each image the mean over the others and over the networks.
+    """
+    *_, last = context.settings["layers"]
+    of_networks = []
+    for network in nets.values():
+        inputs = torch.split(context.reader(network)(numbers), BATCH)
+        found = [respond(Chain(network.net), part, [last])[0][last].flatten(1) for part in inputs]
+        features = torch.cat(found).cpu().double()
+        distances = torch.cdist(features, features).sum(1) / (len(features) - 1)
+        of_networks.append((distances / features.norm(dim=1)).numpy())
+    return stats.bootstrap(np.mean(of_networks, axis=0))
+
+
 def turn_table(context: Context, table: pd.DataFrame, crop: int) -> pd.DataFrame:
     """A row a network and image: `recovery` of the last layer, and the image's `symmetry`."""
     *_, last = context.settings["layers"]
@@ -203,7 +222,7 @@ def report(found: Mapping[str, Found], means: pd.DataFrame, crop: int, settings:
         f"{small['translation'] * crop / PAPER_CROP:g} pixels of {crop}; scale up to "
         f"{1 + small['scale']:g}), 95 % intervals over {found['images']} images:\n"
         f"\n{''.join(lines)}\n{''.join(differences)}\n{largest(means, settings['layers'])}"
-        f"\n{turned(numbers, last)}"
+        f"\nTwo different images are {numbers['apart']} apart in {last}.\n{turned(numbers, last)}"
     )
 
 
