@@ -242,11 +242,13 @@ def main() -> None:
 
 
 def report(measured: dict[str, list[float]], circumstances: dict[str, float]) -> None:
-    """Prints the ratios to the first of `measured`, and writes the result."""
+    """Prints the ratios to the first of `measured`, and of the store to the second, its limit; and
+    writes the result.
+    """
     rates = {name: statistics.median(values) for name, values in measured.items()}
-    baseline, *ours = rates
+    baseline, limit, *ours = rates
     ratios = {f"{name} / {baseline}": rates[name] / rates[baseline] for name in ours}
-    ratios["store / copies in memory"] = rates["store"] / rates["copies in memory"]
+    ratios[f"store / {limit}"] = rates["store"] / rates[limit]
     for name, ratio in ratios.items():
         print(f"{name}: {ratio:.2f}")
     RESULT.parent.mkdir(exist_ok=True)

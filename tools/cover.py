@@ -59,11 +59,15 @@ def rows(project: Path) -> dict[str, Picture]:
 
 
 def compose(panel: Panel) -> Picture:
-    """A map: 3 x 3 projections, by one contrast, beside the 3 x 3 patches."""
+    """A map: 3 x 3 projections, each by its own contrast, beside the 3 x 3 patches."""
+    panel = features.focused(panel)
     smooth = panel.projections.shape[2] > 12
     left, right = (
         mosaic.grid([mosaic.enlarge(each, SIDE, smooth) for each in pictures], 3, rows=3)
-        for pictures in (mosaic.signed(panel.projections, 98.5), panel.patches)
+        for pictures in (
+            [mosaic.signed(each, 98.5) for each in panel.projections],
+            panel.patches,
+        )
     )
     return mosaic.beside(left, right, gap=4)
 

@@ -119,7 +119,7 @@ def benchmarks(project: Path) -> str:
             "benchmark": path.stem.replace("_", " "),
             "ratio": name,
             "measured": f"{ratio:.3g}",
-            "in words": in_words(path.stem, ratio),
+            "in words": in_words(path.stem, ratio, name),
         }
         for path in sorted((project / "benchmarks" / "results").glob("*.json"))
         for name, ratio in ratios(json.loads(path.read_text(encoding="utf-8")))
@@ -127,8 +127,10 @@ def benchmarks(project: Path) -> str:
     return markdown(pd.DataFrame(rows))
 
 
-def in_words(benchmark: str, ratio: float) -> str:
+def in_words(benchmark: str, ratio: float, pair: str = "") -> str:
     """What the first of a pair is beside the second."""
+    if "bytes" in pair:
+        return f"{ratio:.3g} times the bytes"
     if benchmark in OF_MEMORY:
         return f"{ratio:.3g} times the memory"
     speed = 1 / ratio if benchmark in OF_TIME else ratio

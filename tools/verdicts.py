@@ -43,7 +43,7 @@ def main() -> None:
     for left_out in subsets():
         name = f"without {' and '.join(left_out)}"
         print(name, file=sys.stderr)
-        with tempfile.TemporaryDirectory(dir=RESULTS.parent) as folder:
+        with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
             for path in RESULTS.iterdir():
                 if path.name not in MADE:
