@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from zfrepro.render.style import DPI, OPTIONS, add_cautions, plt, save
 
 CELL = 96  # pixels of one projection in the picture, at least
 INCH = 2.6  # width of one map's panel, in inches
+LETTERS = 13  # of the title, on an inch
 
 
 def draw(
@@ -41,7 +43,7 @@ def draw(
         axis.imshow(picture, interpolation="none")
         if labels:
             axis.set_title(f"map {panel.map}, {by} {panel.peaks[0]:.3g}", fontsize=7, pad=2)
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(fill(title, round(LETTERS * size[0])), fontsize=10)
     save(figure, path)
 
 
