@@ -11,8 +11,11 @@ from torchvision.datasets import ImageNet
 from torchvision.datasets import imagenet as torchvision_imagenet
 from transfer_archives import tar_with
 
-from zfrepro.data.sources import SourceError, open_source, tars
+from zfrepro.data.annotations import of_images
+from zfrepro.data.prepare import prepare
+from zfrepro.data.sources import SourceError, boxes, open_source, tars
 from zfrepro.data.sources.imagenet import read_imagenet
+from zfrepro.data.store import PreparedSet
 
 
 @pytest.fixture
@@ -245,3 +248,52 @@ def test_annotations_are_found(unpacked):
     assert read_imagenet(root).annotations is None  # half a million of them, as published
     write_tree(root, {"annotations/train.parquet": jpeg(0)})
     assert read_imagenet(root).annotations == root / "annotations"
+
+
+def box_file(*boxes: tuple[int, int, int, int]) -> bytes:
+    """As ImageNet has them: 500x375, corners counted from 1."""
+    objects = "".join(
+        f"<object><name>n01440764</name><bndbox><xmin>{left}</xmin><ymin>{top}</ymin>"
+        f"<xmax>{right}</xmax><ymax>{bottom}</ymax></bndbox></object>"
+        for left, top, right, bottom in boxes
+    )
+    size = "<size><width>500</width><height>375</height><depth>3</depth></size>"
+    return f"<annotation>{size}{objects}</annotation>".encode()
+
+
+BOXES = {
+    "val/ILSVRC2012_val_00000001.xml": box_file((1, 1, 500, 375)),
+    "val/ILSVRC2012_val_00000002.xml": box_file((11, 21, 30, 40), (101, 5, 600, 50)),
+    "val/ILSVRC2012_val_00000003.xml": box_file(),
+}
+
+
+@pytest.mark.parametrize("layout", ["published", "kaggle"])
+def test_the_published_boxes_of_the_validation_images_are_read(archives, tmp_path, layout):
+    if layout == "published":
+        (archives / boxes.ARCHIVE).write_bytes(tar_of(BOXES, "w:gz"))
+    else:
+        write_tree(archives / boxes.KAGGLE, {Path(name).name: b for name, b in BOXES.items()})
+    source = read_imagenet(archives)
+    out = tmp_path / "prepared"
+    prepare(
+        source, out, image_size=32, filter="bilinear", storage="uint8", jpeg_quality=90, workers=1
+    )
+    paths = PreparedSet.open(out).split("val").paths
+    found = dict(zip([Path(p).stem[-1] for p in paths], of_images(out, "val", paths), strict=True))
+    assert (found["1"].width, found["1"].height) == (500, 375)
+    assert found["1"].box == (0, 0, 500, 375)
+    assert found["2"].box == (10, 4, 500, 50)  # the least that holds both, within the image
+    assert found["3"].box is found["4"].box is None
+    assert not any(each.landmarks for each in found.values())
+    assert of_images(out, "train", ["any"]) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(tar_of(BOXES, "w:gz")[:200], "damaged"), (tar_of({"1.xml": b"<a>"}, "w:gz"), "1.xml is no")],
+)
+def test_damaged_boxes_are_named(archives, content, message):
+    (archives / boxes.ARCHIVE).write_bytes(content)
+    with pytest.raises(SourceError, match=message):
+        read_imagenet(archives)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
@@ -138,14 +139,15 @@ class Source:
     `splits`, which are "train" and "val", or "all" where a protocol draws its own.
     `objects`, where an image may show several classes, is for each split an int8 array (images,
     classes): 1 where a class is present, 0 where only as a difficult object, -1 where it is absent.
-    `annotations` is a folder with tables of ground truth, where the source has one.
+    `annotations` is ground truth, where the source has some: a folder with tables, or a table by
+    split.
     `left_out` counts what lies among the images and is none, by its kind.
     """
 
     name: str
     classes: tuple[tuple[str, str], ...]
     splits: Mapping[str, Listing]
-    annotations: Path | None = None
+    annotations: Path | Mapping[str, pa.Table] | None = None
     objects: Mapping[str, Presence] | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
 

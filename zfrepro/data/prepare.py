@@ -331,8 +331,12 @@ def _copy_annotations(source: Source, work: Path) -> None:
     for folder in (partial, work / ANNOTATIONS):
         shutil.rmtree(folder, ignore_errors=True)
     partial.mkdir()
-    for table in source.annotations.glob("*.parquet"):
-        shutil.copy(table, partial)
+    if isinstance(source.annotations, Path):
+        for file in source.annotations.glob("*.parquet"):
+            shutil.copy(file, partial)
+    else:
+        for split, table in source.annotations.items():
+            pq.write_table(table, partial / f"{split}.parquet")
     partial.rename(work / ANNOTATIONS)
 
 

@@ -5,13 +5,14 @@ development kit: its own numbers 1 to 1000 follow another order and are translat
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from zfrepro.data.listing import Listing, Source, SourceError, TarListing
-from zfrepro.data.sources import tars
+from zfrepro.data.sources import boxes, tars
 from zfrepro.data.sources.meta import DEVKIT, Meta, label_of, read_meta, validation
 from zfrepro.data.sources.roots import existing_root
 from zfrepro.data.sources.tree import (
@@ -30,7 +31,8 @@ KAGGLE_IMAGES = Path("ILSVRC/Data/CLS-LOC")
 REMEDY = (
     "set data.root=FOLDER or the environment variable ZFREPRO_IMAGENET to a folder that holds "
     f"{TRAIN_TAR}, {VAL_TAR} and {DEVKIT}.tar.gz (from https://image-net.org/download-images, "
-    "after registration), or train/ and val/ unpacked from them"
+    f"after registration; {boxes.ARCHIVE} there scores figure 7), or train/ and val/ "
+    "unpacked from them"
 )
 
 log = logging.getLogger(__name__)
@@ -59,15 +61,18 @@ def read_imagenet(
         name,
         tuple((id_, meta.names.get(id_, id_)) for id_ in ids),
         {"train": train, "val": val},
-        _annotations(base),
+        _annotations(base, val),
         left_out=walk.left_out,
     )
 
 
-def _annotations(base: Path) -> Path | None:
-    """Of the rendered world; the published ones, half a million XML files, are of no use here."""
+def _annotations(base: Path, val: Listing) -> Path | Mapping[str, pa.Table] | None:
+    """Of the rendered world; or the published boxes of the validation images."""
     folder = base / "annotations"
-    return folder if any(folder.glob("*.parquet")) else None
+    if any(folder.glob("*.parquet")):
+        return folder
+    found = boxes.read_boxes(base, val.paths)
+    return None if found is None else {"val": found}
 
 
 def _train(walk: Walk, remedy: str) -> tuple[Listing, list[str]]:
