@@ -165,17 +165,28 @@ def test_folds_that_share_images_count_for_less() -> None:
     assert np.isnan(stats.resampled_folds(values[:2], 30, 50).low)
 
 
-def test_folds_of_one_set_cover_what_another_set_would_give() -> None:
-    """Of 100 images per class, 60 to train on and 25 to test: Student's t takes them for 5 sets."""
+@pytest.mark.parametrize(
+    ("train", "test", "most"), [(60, 25, 97), (30, 50, 99)], ids=["caltech256", "caltech101"]
+)
+def test_folds_of_one_set_cover_what_another_set_would_give(
+    train: int, test: int, most: float
+) -> None:
+    """Of 100 images per class: Student's t takes the folds for five sets.
+
+    The formula is too careful where more are tested than trained on, as of Caltech-101.
+    """
     rng = np.random.default_rng(2)
     found, naive = [], []
     for _ in range(1000):
         learned, tested = rng.normal(size=(2, 100))  # what an image is good for, 0 on average
         orders = [rng.permutation(100) for _ in range(5)]
-        folds = [float(learned[o[:60]].mean() + tested[o[60:85]].mean()) for o in orders]
-        found.append(stats.resampled_folds(folds, 60, 25))
+        folds = [
+            float(learned[o[:train]].mean() + tested[o[train : train + test]].mean())
+            for o in orders
+        ]
+        found.append(stats.resampled_folds(folds, train, test))
         naive.append(stats.t_interval(folds))
-    assert 93 <= covered(found) <= 97
+    assert 93 <= covered(found) <= most
     assert covered(naive) < 85
 
 
